@@ -1,0 +1,213 @@
+"""The way to Redis: scripts, streams, and what a failure means; the same for one server, Sentinel and Redis Cluster.
+
+Owns how a script is run, how many operations run at once and for how long, and which server is new enough. Does not own
+keys or scripts: they belong to the adapters of the ports. It lives in core because three ports stand on it.
+
+A failure is judged by one question: can the command have been executed? An error while connecting, or an error reply by
+which the server refuses, says no: `errors.Unavailable` (`errors.Busy` when Redis is full). A connection that was lost
+after the command was sent, or that stayed silent, does not say: `errors.OutcomeUnknown`; but `errors.Unavailable` for
+what is `repeatable`, whose caller may just ask again. Nothing is ever sent twice from here.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Self
+
+from redis import exceptions
+from redis.asyncio import sentinel
+
+from chatcluster.core import errors, health, redis_cluster, redis_connections, runner, telemetry
+from chatcluster.core.redis_settings import Mode, Settings
+
+__all__ = ["Client", "Script", "Settings", "UnsupportedServer", "meaning"]
+
+OLDEST = (7, 0)
+"""The oldest server that has what the scripts use; Valkey counts by the Redis version that it reports."""
+LOOK = 5.0
+"""Seconds between two looks at whether Redis is there."""
+MAX_WAITING = 10_000
+"""Operations that may wait for a connection; more are `Unavailable`."""
+
+_REFUSED = (
+    redis_connections.NotConnected,
+    exceptions.AskError,
+    exceptions.AuthenticationError,
+    exceptions.AuthorizationError,
+    exceptions.BusyLoadingError,
+    exceptions.ClusterError,
+    exceptions.MaxConnectionsError,
+    exceptions.NoPermissionError,
+    exceptions.ReadOnlyError,
+    exceptions.RedisClusterException,
+    exceptions.TryAgainError,
+    sentinel.MasterNotFoundError,
+)
+"""What redis-py raises when nothing was executed."""
+_REFUSALS = ("BUSY ", "MISCONF ", "NOREPLICAS ")
+"""The beginnings of replies to the same effect for which it has no class."""
+_INSIDE = "@user_script"
+"""In the text of an error that a script met on its way, when it may have written."""
+
+Argument = str | bytes | int | float
+
+
+class UnsupportedServer(runner.CannotRun):
+    """This server cannot be used, however long one waits. The text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script. The keys of one run are all in one slot."""
+
+    name: str
+    """Also the operation's name in metrics."""
+    text: str
+    sha: str
+    repeatable: bool
+    """Whether running it once more does no harm, so that an unknown outcome is as good as a failure."""
+
+    @classmethod
+    def load(cls, package: str, name: str, *, repeatable: bool = False) -> Self:
+        """Read `scripts/<name>.lua` of a package; a line `--#include <file>` stands for the text of that file."""
+        folder = resources.files(package) / "scripts"
+        text = "".join(
+            (folder / line.split()[1]).read_text() if line.startswith("--#include ") else line
+            for line in (folder / f"{name}.lua").read_text().splitlines(keepends=True)
+        )
+        return cls(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), repeatable)
+
+
+class Client:
+    """Runs scripts and reads streams. Each operation has a connection to itself.
+
+    Raises of every method: `Busy`, `Unavailable` and `OutcomeUnknown` of core.errors, as the module says.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._masters = _masters(settings)
+        self._turns = asyncio.Semaphore(settings.connections)
+        self._waiting = 0
+
+    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument] = ()) -> Any:
+        """Run a script where its keys are; texts come back as bytes.
+
+        It waits at most `Settings.timeout` for its turn (`Unavailable` after that, and at once behind `MAX_WAITING`
+        others), and then runs at most as long.
+        """
+        rest = (len(keys), *keys, *arguments)
+        async with self._turn(), self._step(script.name, self._settings.timeout, repeatable=script.repeatable):
+            try:
+                return await self._masters.execute(keys[0], "EVALSHA", script.sha, *rest)
+            except exceptions.NoScriptError:
+                return await self._masters.execute(keys[0], "EVAL", script.text, *rest)
+
+    async def read_stream(self, key: str, after: str, count: int, wait: float) -> list[tuple[str, dict[bytes, bytes]]]:
+        """The ids and fields of a stream's entries after an id, waiting up to `wait` seconds for the first.
+
+        Takes no turn, and keeps a connection while it waits: there must be few who read at once.
+        """
+        block = ("BLOCK", int(wait * 1000)) if wait >= 0.001 else ()
+        async with self._step("entries", self._settings.timeout + wait, repeatable=True):
+            found = await self._masters.execute(key, "XREAD", "COUNT", count, *block, "STREAMS", key, after)
+        return [(entry.decode(), fields) for entries in (found or {}).values() for entry, fields in entries]
+
+    async def check(self) -> None:
+        """Reach every master. Raises `UnsupportedServer` for one that is too old or of another kind than was set."""
+        for node, info in (await self._info("server")).items():
+            version = str(info["redis_version"])
+            if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+                raise UnsupportedServer(f"the server {node} is Redis {version}: 7.0 or later is needed, or any Valkey")
+            # Valkey has a name of its own for it.
+            kind = info.get("redis_mode") or info.get("server_mode")
+            if kind == "cluster" and self._settings.mode is not Mode.CLUSTER:
+                raise UnsupportedServer(f"the server {node} is in a cluster: set CHATCLUSTER_REDIS_MODE=cluster")
+
+    async def follow(self, dependency: health.Dependency) -> None:
+        """Say every few seconds whether Redis is there, for ever. Raises `UnsupportedServer`."""
+        while True:
+            try:
+                await self.check()
+            except errors.Busy as exc:
+                dependency.lost(str(exc))
+            else:
+                dependency.reached()
+            await asyncio.sleep(LOOK if dependency.ever_reached else LOOK / 10)
+
+    async def memory(self) -> Mapping[str, float]:
+        """The part of its maxmemory that each master uses, by its name; 0 where there is no maxmemory."""
+        found = await self._info("memory")
+        return {node: info["used_memory"] / (info["maxmemory"] or float("inf")) for node, info in found.items()}
+
+    def node_of(self, key: str) -> str:
+        """The name by which `memory` knows the master that has a key; empty while that is not known."""
+        return self._masters.node_of(key)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._masters.aclose()
+
+    async def _info(self, section: str) -> dict[str, Mapping[str, Any]]:
+        async with self._step("info", self._settings.timeout, repeatable=True):
+            masters = await self._masters.all()
+            return {name: await master.execute_command("INFO", section) for name, master in masters.items()}
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._waiting >= MAX_WAITING:
+            raise errors.Unavailable("too many operations wait for Redis", retry_after=1)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                await self._turns.acquire()
+        except TimeoutError as exc:
+            raise errors.Unavailable("all connections to Redis are taken", retry_after=1) from exc
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    @asynccontextmanager
+    async def _step(self, operation: str, timeout: float, *, repeatable: bool) -> AsyncIterator[None]:
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(timeout):
+                yield
+        except (exceptions.RedisError, exceptions.RedisClusterException, TimeoutError) as exc:
+            telemetry.REDIS_ERRORS_TOTAL.labels(operation).inc()
+            raise meaning(exc, repeatable=repeatable) from exc
+        finally:
+            telemetry.REDIS_LATENCY_SECONDS.labels(operation).observe(time.perf_counter() - began)
+
+
+def _masters(settings: Settings) -> redis_cluster.Masters:
+    match settings.mode:
+        case Mode.SINGLE:
+            host, port = settings.nodes[0]
+            return redis_cluster.Single(f"{host}:{port}", redis_connections.node(settings, (host, port)))
+        case Mode.SENTINEL:
+            return redis_cluster.Single(settings.sentinel_master, *redis_connections.master(settings))
+        case Mode.CLUSTER:
+            return redis_cluster.Cluster(
+                settings.nodes, lambda address: redis_connections.node(settings, address), time.monotonic
+            )
+
+
+def meaning(failure: Exception, *, repeatable: bool) -> errors.ChatError:
+    """What a failed operation has to be told as."""
+    text = str(failure)
+    if isinstance(failure, exceptions.ResponseError) and _INSIDE in text:
+        surely_not = False
+    elif isinstance(failure, exceptions.OutOfMemoryError):
+        return errors.Busy("Redis is out of memory", retry_after=1)
+    else:
+        surely_not = isinstance(failure, _REFUSED) or text.startswith(_REFUSALS)
+    kind = errors.Unavailable if surely_not or repeatable else errors.OutcomeUnknown
+    return kind(f"Redis: {text or 'no answer in time'}", retry_after=1)

@@ -1,0 +1,1 @@
+"""The directory port: where the parts of a cluster are."""
