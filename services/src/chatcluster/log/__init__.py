@@ -1,0 +1,1 @@
+"""The log port: histories and dispatch streams."""

@@ -1,0 +1,1 @@
+"""The presence port: leases and who is where."""
