@@ -1,0 +1,1 @@
+"""logic: accounts, sessions, publishing, history and presence, over gRPC."""
