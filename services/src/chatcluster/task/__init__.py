@@ -1,0 +1,1 @@
+"""task: owns shards of the dispatch streams and fans them out to gateways."""
