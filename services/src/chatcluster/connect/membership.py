@@ -1,0 +1,102 @@
+"""Who each connection is and where: users, their sessions, their rooms.
+
+Owns the gateway's list of authenticated connections by user, and keeps hub and presence in step with it. Does not own
+authentication (sessions) nor sockets (connection). A connection of a user hears that user's inbox and at most one room.
+Bounded by the number of connections; one user has at most `per_user`.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from chatcluster.connect import disconnects
+from chatcluster.connect.disconnects import Disconnect
+from chatcluster.connect.hub import Hub
+from chatcluster.connect.presence import Presence, Present
+from chatcluster.core import ids
+from chatcluster.core.ids import RoomName, UserId
+from chatcluster.v1 import logic_pb2
+
+
+class Member(Present, Protocol):
+    """A connection; who it is and where is written by `Membership` only."""
+
+    session: bytes
+    """SHA-256 of its token; empty before it was admitted."""
+
+    def close(self, disconnect: Disconnect) -> None:
+        """Close it, and leave the membership if it is in it."""
+        ...
+
+
+class Membership:
+    """The connections whose user is known."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        presence: Presence,
+        per_user: int,
+        clock: Callable[[], float],
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed` is called after a room was entered or left: there may be something to ask logic for."""
+        self._hub = hub
+        self._presence = presence
+        self._per_user = per_user
+        self._clock = clock
+        self._changed = changed
+        self._users: dict[int, set[Member]] = {}
+
+    def admit(self, member: Member, session: bytes, user: logic_pb2.User, room: RoomName | None) -> bool:
+        """Let a connection be this user, in this room; False, and nothing, when the user has too many already."""
+        self.leave(member)
+        connections = self._users.setdefault(user.id, set())
+        if len(connections) >= self._per_user:
+            return False
+        connections.add(member)
+        member.session, member.user = session, user
+        self._hub.enter(_inbox(user), member, self._clock())
+        self.move(member, room)
+        self._changed()
+        return True
+
+    def move(self, member: Member, room: RoomName | None) -> None:
+        """Leave the room, if any, and join another, if any."""
+        if room == member.room:
+            return
+        now, before = self._clock(), member.room
+        member.room = room
+        if before is not None:
+            self._hub.exit(before, member)
+            self._presence.exit(before, member, now)
+        if room is not None:
+            self._hub.enter(room, member, now)
+            self._presence.enter(room, member, now)
+        self._changed()
+
+    def leave(self, member: Member) -> None:
+        """Be nobody, nowhere. Idempotent."""
+        if not member.session:
+            return
+        self.move(member, None)
+        self._hub.exit(_inbox(member.user), member)
+        self._users[member.user.id].discard(member)
+        if not self._users[member.user.id]:
+            del self._users[member.user.id]
+        member.session = b""
+        self._changed()
+
+    def sessions(self, users: Iterable[UserId]) -> list[bytes]:
+        """The sessions that connections of these users have."""
+        return list({member.session for user in users for member in self._users.get(user, ())})
+
+    def revoke(self, session: bytes, users: Iterable[UserId]) -> None:
+        """Close every connection of a session; its user is among these."""
+        members = [member for user in users for member in self._users.get(user, ())]
+        for member in members:
+            if member.session == session:
+                member.close(disconnects.SESSION_ENDED)
+
+
+def _inbox(user: logic_pb2.User) -> RoomName:
+    return ids.inbox(UserId(user.id))
