@@ -1,0 +1,1 @@
+"""api: HTTP from the outside, gRPC to logic; keeps no state."""

@@ -1,0 +1,144 @@
+"""What api asks of logic.
+
+Owns the deadline of each call, and the repetition of a publish whose outcome is unknown. Does not own the choice of an
+endpoint nor the repetitions of a single call (core.rpc), and no meaning: what the calls do stands in logic.proto.
+
+Every method raises the `errors.ChatError` that logic raised, or that stands for its absence.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from google.protobuf.message import Message
+
+from chatcluster.core import errors
+from chatcluster.v1 import logic_pb2, types_pb2
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 1.0
+
+
+class Caller(Protocol):
+    """What is needed of `rpc_pool.Pool`."""
+
+    async def call(self, method: str, request: Message, *, timeout: float) -> Any:
+        """Call a method of logic."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds, each within what a client and a proxy before api wait for an answer."""
+
+    call: float = 5.0
+    """For one call; it includes what core.rpc repeats."""
+    password: float = 10.0
+    """For login and register, which may wait for their turn to be hashed."""
+    publish: float = 8.0
+    """For a publish, with all repetitions while its outcome is unknown. It is then told as unknown."""
+
+
+class Backend:
+    """logic, seen from api."""
+
+    def __init__(self, caller: Caller, deadlines: Deadlines, new_id: Callable[[], str]) -> None:
+        """`new_id` draws a message id that nobody else draws."""
+        self._caller = caller
+        self._deadlines = deadlines
+        self._new_id = new_id
+
+    async def register(self, name: str, password: str, address: str) -> str:
+        """Create an account; the token of its first session."""
+        request = logic_pb2.RegisterRequest(name=name, password=password, address=address)
+        response: logic_pb2.RegisterResponse = await self._caller.call(
+            "Register", request, timeout=self._deadlines.password
+        )
+        return response.token
+
+    async def login(self, name: str, password: str, address: str) -> str:
+        """Open a session; its token.
+
+        Never raises `errors.OutcomeUnknown` but `errors.Unavailable`: a session that nobody has the token of does
+        nothing, so a login may simply be tried again.
+        """
+        request = logic_pb2.LoginRequest(name=name, password=password, address=address)
+        try:
+            response: logic_pb2.LoginResponse = await self._caller.call(
+                "Login", request, timeout=self._deadlines.password
+            )
+        except errors.OutcomeUnknown as exc:
+            raise errors.Unavailable(str(exc)) from exc
+        return response.token
+
+    async def logout(self, session: bytes) -> None:
+        """End a session."""
+        await self._call("Logout", logic_pb2.LogoutRequest(session=session))
+
+    async def user(self, session: bytes) -> logic_pb2.User:
+        """Whose session it is. Raises `errors.SessionEnded`."""
+        request = logic_pb2.CheckSessionRequest(session=session)
+        response: logic_pb2.CheckSessionResponse = await self._call("CheckSession", request)
+        return response.user
+
+    async def publish(self, request: logic_pb2.PublishRequest) -> logic_pb2.PublishResponse:
+        """Publish; draws a message id into the request if it has none.
+
+        While the outcome is unknown it is repeated with the same id until `Deadlines.publish`. Raises
+        `errors.OutcomeUnknown` also when a repetition was refused: that says nothing of the attempts before it.
+        """
+        request.message_id = request.message_id or self._new_id()
+        loop = asyncio.get_running_loop()
+        started, age, pause = loop.time(), request.age_ms, _FIRST_PAUSE
+        ends = started + self._deadlines.publish
+        unknown: errors.ChatError | None = None
+        while True:
+            try:
+                response: logic_pb2.PublishResponse = await self._caller.call(
+                    "Publish", request, timeout=ends - loop.time()
+                )
+            except errors.ChatError as exc:
+                unknown = _outcome(exc, unknown)
+            else:
+                return response
+            if loop.time() + pause >= ends:
+                raise unknown
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            request.age_ms = age + int((loop.time() - started) * 1000)
+
+    async def history(self, session: bytes, read: logic_pb2.RoomRead) -> logic_pb2.RoomHistory:
+        """Read one room. Raises also what logic said of this room alone."""
+        request = logic_pb2.ReadHistoryRequest(session=session, reads=[read])
+        response: logic_pb2.ReadHistoryResponse = await self._call("ReadHistory", request)
+        history = response.rooms[0]
+        if history.error:
+            raise errors.by_code(history.error)
+        return history
+
+    async def presence(self, session: bytes, room: str) -> types_pb2.RoomPresence:
+        """Who is in a room."""
+        request = logic_pb2.GetRoomPresenceRequest(session=session, room=room)
+        response: logic_pb2.GetRoomPresenceResponse = await self._call("GetRoomPresence", request)
+        return response.presence
+
+    async def push_presence(self, session: bytes, room: str, *, members: bool) -> None:
+        """Have a room told who is in it, or how many. Raises `errors.NotFound` for the members of an empty room."""
+        request = logic_pb2.PushRoomPresenceRequest(session=session, room=room, members=members)
+        await self._call("PushRoomPresence", request)
+
+    async def _call(self, method: str, request: Message) -> Any:
+        return await self._caller.call(method, request, timeout=self._deadlines.call)
+
+
+def _outcome(error: errors.ChatError, unknown: errors.ChatError | None) -> errors.ChatError:
+    """What an attempt's failure leaves unknown; raises it when it is an answer instead."""
+    if isinstance(error, errors.OutcomeUnknown):
+        return error
+    if unknown is None:
+        raise error
+    if not error.temporary:
+        raise unknown from error
+    return unknown
