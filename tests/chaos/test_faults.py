@@ -1,0 +1,255 @@
+"""Programs die, hang and are cut off while people chat; the checker finds what was lost, doubled or out of order.
+
+Every round has its fault at a seeded random moment, under 200 messages a second: 20 rooms of 10 members on two
+gateways, and private messages. The figures that a round ends with are printed (`pytest -s`).
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support import checker, proxy, system
+from support.eventually import eventually
+from support.load import Load
+from support.servers import RedisServer
+from support.system import Process, System
+
+RATE = 200
+SETTINGS = {
+    "CHATCLUSTER_LOGIC_REGISTER_RATE": "100000",
+    "CHATCLUSTER_LOGIC_PASSWORD_MEMORY": "64",
+    "CHATCLUSTER_API_MESSAGE_RATE": "1000",
+    "CHATCLUSTER_API_MESSAGE_BURST": "1000",
+    "CHATCLUSTER_LOG_HISTORY_SIZE": "100000",
+    "CHATCLUSTER_LOG_HISTORY_BYTES": str(2**28),
+}
+"""What a load of a few busy senders needs; the product's defaults are for people."""
+
+Fault = Callable[[System, Load], Awaitable[None]]
+
+
+@pytest.fixture
+def pause(request: pytest.FixtureRequest) -> float:
+    """Return how long a program is stopped or cut off: 60 s with --full, else 18, longer than every lease."""
+    return 60.0 if request.config.getoption("--full") else 18.0
+
+
+@asynccontextmanager
+async def crowd(folder: Path, seed: int) -> AsyncIterator[tuple[System, Load]]:
+    """A running system and the people in it."""
+    async with system.running(folder, environ=SETTINGS) as running:
+        load = Load(running.api_url, [running.websocket_url(0), running.websocket_url(1)], seed)
+        try:
+            await load.populate(rooms=20, members=10, people=40)
+            yield running, load
+        finally:
+            await load.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """How often a fault strikes, and for how long people chat each time."""
+
+    count: int
+    seconds: float
+    moment: tuple[float, float]
+    """Between which seconds of a round the fault strikes."""
+    figure: Callable[[str], None]
+
+    async def run(self, fault: Fault, folder: Path) -> checker.Record:
+        """Chat through all rounds with the fault in each of them; then let everything settle."""
+        seed = random.SystemRandom().randrange(10**6)
+        self.figure(f"seed {seed}")
+        async with crowd(folder, seed) as (running, load):
+            for _ in range(self.count):
+                await self._round(fault, running, load)
+            record = await load.settle()
+            await eventually(lambda: _quiet(running), within=90, every=0.5, what="no backlog")
+            await eventually(lambda: _present(load), within=90, every=0.5, what="presence is the truth")
+            self.figure(
+                f"{self.count} rounds of {self.seconds:.0f} s, {len(load.sent)} messages, "
+                f"{checker.acknowledged(load.sent):.3%} acknowledged, longest refusal {load.longest_refusal():.1f} s, "
+                f"{len(load.segments)} connections checked, {len(load.readings)} read on after losing theirs"
+            )
+            _no_traceback(running)
+            assert load.longest_refusal() <= 10
+        return record
+
+    async def _round(self, fault: Fault, running: System, load: Load) -> None:
+        chatting = asyncio.create_task(load.run(self.seconds, RATE))
+        await asyncio.sleep(load.random.uniform(*self.moment))
+        await fault(running, load)
+        await chatting
+        await _last_words(load)
+
+
+@pytest.fixture
+def short(request: pytest.FixtureRequest, rounds: int, figure: Callable[[str], None]) -> Rounds:
+    """Return rounds for faults that last a moment: 20 of 60 s with --full, else 2 of 15 s."""
+    if request.config.getoption("--full"):
+        return Rounds(rounds, 60, (3, 40), figure)
+    return Rounds(rounds, 15, (2, 8), figure)
+
+
+@pytest.fixture
+def long(rounds: int, pause: float, figure: Callable[[str], None]) -> Rounds:
+    """Return rounds for faults that last for `pause`, which has to end within one."""
+    return Rounds(rounds, pause + 20, (2, 8), figure)
+
+
+async def _last_words(load: Load) -> None:
+    """In some rooms, one message that none follows."""
+    for room in load.random.sample(range(1, 21), 3):
+        await load.publish(f"room:{room}", f"/v1/rooms/room:{room}/messages")
+
+
+async def _quiet(running: System) -> bool:
+    backlogs = [await task.metric("chat_dispatch_backlog_entries") for task in running.task if task.running]
+    return not any(backlogs)
+
+
+async def _present(load: Load) -> bool:
+    for room in sorted({member.room for member in load.members}):
+        users = {member.user.id for member in load.members if member.room == room}
+        answer = await load.api.http.get(f"/v1/rooms/room:{room}/members", headers=load.people[0].headers)
+        members = {member["id"] for member in answer.json()["members"]}
+        assert members == users, f"room {room}: {len(members)} shown, {len(users)} there"
+    return True
+
+
+def _no_traceback(running: System) -> None:
+    assert "Traceback" not in system.logged(running.processes)
+
+
+def holds(record: checker.Record) -> None:
+    """Nothing was lost, doubled or out of order, and nearly everything was acknowledged."""
+    assert checker.violations(record) == []
+    assert checker.acknowledged(record.sent) >= 0.99
+
+
+async def _crash(process: Process) -> None:
+    await process.kill()
+    await asyncio.sleep(1)  # as long as a supervisor takes to bring it back
+    await process.start()
+
+
+@pytest.mark.parametrize("part", ["task", "connect", "logic", "api"])
+async def test_a_killed_program_loses_nothing(part: str, tmp_path: Path, short: Rounds) -> None:
+    """SIGKILL of any one program at any moment: all that was acknowledged is in history and reached its members."""
+
+    async def fault(running: System, load: Load) -> None:
+        await _crash(load.random.choice(getattr(running, part)))
+
+    holds(await short.run(fault, tmp_path))
+
+
+@pytest.mark.parametrize("part", ["task", "connect"])
+async def test_a_stopped_program_loses_nothing(part: str, tmp_path: Path, long: Rounds, pause: float) -> None:
+    """SIGSTOP: its work is taken over or waits for it, and when it wakes up it does no harm."""
+
+    async def fault(running: System, load: Load) -> None:
+        process: Process = load.random.choice(getattr(running, part))
+        process.pause()
+        await asyncio.sleep(pause)
+        process.resume()
+
+    holds(await long.run(fault, tmp_path))
+
+
+async def test_a_gateway_that_task_cannot_reach_loses_nothing(tmp_path: Path, long: Rounds, pause: float) -> None:
+    """Task is cut off from one gateway, which still reaches logic: its members read on when dispatch comes back."""
+    async with proxy.running() as cable:
+
+        async def fault(running: System, load: Load) -> None:
+            gateway = running.connect[0]
+            if not cable.target:
+                gateway.environ = {**gateway.environ, "CHATCLUSTER_CONNECT_ADDRESS": f"127.0.0.1:{cable.port}"}
+                cable.target = gateway.ports["grpc"]
+                await gateway.restart()
+                await eventually(lambda: all(m.connected for m in load.members), within=30)
+            cable.cut()
+            await asyncio.sleep(pause)
+            cable.heal()
+
+        holds(await long.run(fault, tmp_path))
+
+
+async def test_a_restarted_redis_loses_nothing(tmp_path: Path, short: Rounds) -> None:
+    """Redis is killed and comes back with its append-only file: nobody is told to reload."""
+
+    async def fault(running: System, _: Load) -> None:
+        await running.redis.kill()
+        await running.redis.start()
+
+    holds(await short.run(fault, tmp_path))
+
+
+async def test_a_cut_tail_is_never_silent(tmp_path: Path, short: Rounds) -> None:
+    """Redis comes back without the end of its append-only file: what is gone is told by a new epoch."""
+    told: list[bool] = []
+
+    async def fault(running: System, load: Load) -> None:
+        before = [file.stat().st_size for file in running.redis.append_only_files]
+        await asyncio.sleep(0.7)
+        rooms = {s.room: s.position for s in load.sent if s.result == "ok" and s.position}
+        await running.redis.kill()
+        for file, size in zip(running.redis.append_only_files, before, strict=True):
+            with file.open("r+b") as handle:
+                handle.truncate(load.random.randint(size, file.stat().st_size))
+        await running.redis.start()
+        await _rewrite(running.redis)
+        for room, position in rooms.items():
+            told.append(await _is_told(load, room, position))
+
+    record = await short.run(fault, tmp_path)
+    lost = frozenset(sent.id for sent in record.sent if sent.result == "ok") - {
+        each for entries in record.history.values() for _, each in entries
+    }
+    short.figure(
+        f"{len(lost)} acknowledged messages cut off, {told.count(False)} of {len(told)} readers told to reload"
+    )
+    assert lost, "the cut took nothing: the round proves nothing"
+    assert not all(told), "something was lost and every reader was told that nothing was"
+    holds(checker.without(record, lost))
+
+
+async def _rewrite(server: RedisServer) -> None:
+    """Have Redis write its file anew: 7.0 keeps half of a torn transaction there, and a second crash would run it."""
+    async with server.client() as client:
+        await client.bgrewriteaof()
+        await eventually(lambda: _is_rewritten(server), within=30, what="a new append-only file")
+
+
+async def _is_rewritten(server: RedisServer) -> bool:
+    async with server.client() as client:
+        found = await client.info("persistence")
+    return not found["aof_rewrite_in_progress"] and not found["aof_rewrite_scheduled"]
+
+
+async def _is_told(load: Load, room: str, position: checker.Position) -> bool:
+    path = f"/v1/rooms/{room}/messages"
+    _, recovered, _ = await load.patiently(lambda: load.api.read(load.people[0], path, position))
+    return bool(recovered)
+
+
+async def test_presence_is_true_soon_after_a_crash(tmp_path: Path) -> None:
+    """A gateway is killed and stays dead: 20 s later nobody is shown who was only there."""
+    async with system.running(tmp_path, environ=SETTINGS) as running:
+        load = Load(running.api_url, [running.websocket_url(0), running.websocket_url(1)], 1)
+        try:
+            await load.populate(rooms=2, members=4, people=8)
+            await eventually(lambda: _present(load), within=20)
+            gone = [member for member in load.members if member.gateway == 0]
+            load.gateways = [load.gateways[0]]  # nobody moves to the other one
+            for member in gone:
+                load.members.remove(member)
+            await running.connect[0].kill()
+
+            await eventually(lambda: _present(load), within=20 + 5, every=0.2)
+        finally:
+            await load.close()

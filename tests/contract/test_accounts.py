@@ -1,0 +1,154 @@
+"""What every accounts does: see accounts/accounts.py for the rules."""
+
+import asyncio
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from chatcluster.core import errors, ids
+from chatcluster.core.ids import UserId
+from support.stores import Store
+
+
+def session(name: str) -> bytes:
+    """What a token is stored by."""
+    return hashlib.sha256(name.encode()).digest()
+
+
+async def test_ids_count_from_one(store: Store) -> None:
+    """And an account is found by name and id."""
+    found = store.accounts()
+    ann = await found.create("ann", "hash of ann")
+    bob = await found.create("bob", "hash of bob")
+
+    assert (ann.id, ann.name, ann.password_hash) == (1, "ann", "hash of ann")
+    assert bob.id == 2
+    assert await found.by_name("ann") == ann
+    assert await found.by_name("bob") == bob
+    assert [await found.name_of(UserId(number)) for number in (1, 2, 3)] == ["ann", "bob", None]
+
+
+async def test_names_are_taken_as_they_are(store: Store) -> None:
+    """Case, spaces and other scripts count."""
+    found = store.accounts()
+    names = ["Ann", "ann", "ann ", "a n n", "Ünïcode 😀", "1 2 3"]
+    for name in names:
+        await found.create(name, f"$argon2id$v=19$m=1,t=1,p=1$ {name}")
+
+    assert [account.name for name in names if (account := await found.by_name(name))] == names
+    assert [account.password_hash[-len(name) :] for name in names if (account := await found.by_name(name))] == names
+    assert await found.by_name("ANN") is None
+
+
+async def test_a_name_is_given_once(store: Store) -> None:
+    """Of many who want it at once one gets it, and ids have no hole."""
+    found = store.accounts()
+
+    outcomes = await asyncio.gather(*(found.create("ann", f"hash {n}") for n in range(10)), return_exceptions=True)
+
+    assert sum(isinstance(outcome, errors.NameTaken) for outcome in outcomes) == 9
+    assert (await found.create("bob", "hash")).id == 2
+    with pytest.raises(errors.NameTaken):
+        await found.create("bob", "other")
+
+
+async def test_creating_again_with_the_same_hash_is_a_repeat(store: Store) -> None:
+    """The hash has a random salt: who sends the same one is the same attempt."""
+    found = store.accounts()
+    ann = await found.create("ann", "hash")
+
+    assert await found.create("ann", "hash") == ann
+    assert (await found.create("bob", "hash")).id == 2
+
+
+async def test_a_hash_is_replaced_if_it_is_the_known_one(store: Store) -> None:
+    """Not one that was replaced meanwhile."""
+    found = store.accounts()
+    ann = await found.create("ann", "old")
+
+    await found.replace_hash(ann, "new")
+    await found.replace_hash(ann, "late")
+
+    assert await found.by_name("ann") == replace(ann, password_hash="new")
+    assert await found.name_of(ann.id) == "ann"
+
+
+async def test_a_session_is_open_until_it_is_revoked(store: Store) -> None:
+    """Revoking tells what it was, once."""
+    found = store.accounts()
+    ann = await found.create("ann b", "hash")
+    opened = await found.open_session(session("one"), ann, 60)
+
+    assert (opened.user, opened.name) == (ann.id, "ann b")
+    assert await found.session(session("one")) == opened
+    assert await found.session(session("two")) is None
+    assert await found.revoke(session("one")) == opened
+    assert await found.revoke(session("one")) is None
+    assert await found.session(session("one")) is None
+
+
+async def test_a_session_ends_by_itself(store: Store) -> None:
+    """After its time."""
+    found = store.accounts()
+    ann = await found.create("ann", "hash")
+    short = await found.open_session(session("short"), ann, 0.2)
+    long = await found.open_session(session("long"), ann, 60)
+    assert 59_000 < long.expires_ms - short.expires_ms <= 60_500
+
+    await store.pass_time(0.2)
+
+    assert await found.session(session("short")) is None
+    assert await found.revoke(session("short")) is None
+    assert await found.session(session("long")) == long
+
+
+async def test_a_user_may_have_several_sessions(store: Store) -> None:
+    """To revoke one leaves the others."""
+    found = store.accounts()
+    ann = await found.create("ann", "hash")
+    await found.open_session(session("one"), ann, 60)
+    await found.open_session(session("two"), ann, 60)
+
+    await found.revoke(session("one"))
+
+    assert await found.session(session("two"))
+
+
+async def test_ended_sessions_are_told(store: Store) -> None:
+    """Of many, in the order that was asked in: the unknown and the revoked."""
+    found = store.accounts()
+    ann = await found.create("ann", "hash")
+    everything = [session(f"s{number}") for number in range(100)]
+    for one in everything[::2]:
+        await found.open_session(one, ann, 60)
+    await found.revoke(everything[0])
+
+    assert await found.ended(everything) == sorted([everything[0], *everything[1::2]], key=everything.index)
+    assert await found.ended([]) == []
+
+
+async def test_a_bucket_holds_so_much(store: Store) -> None:
+    """It refills in time; other actions and addresses have their own."""
+    found = store.accounts()
+
+    assert [await found.allow("login", "::1", 1, 3) for _ in range(5)] == [True] * 3 + [False] * 2
+    assert await found.allow("login", "::2", 1, 3)
+    assert await found.allow("register", "::1", 1, 3)
+    await store.pass_time(1.1)
+    assert await found.allow("login", "::1", 1, 3)
+    assert not await found.allow("login", "::1", 1, 3)
+
+
+async def test_a_bucket_never_overflows(store: Store) -> None:
+    """However long one stays away."""
+    found = store.accounts()
+    assert await found.allow("login", "::1", 2, 2)
+    await store.pass_time(0.6)
+
+    assert [await found.allow("login", "::1", 2, 2) for _ in range(3)] == [True, True, False]
+
+
+async def test_the_largest_user_id_is_a_name_of_nobody(store: Store) -> None:
+    """Any id may be asked for."""
+    assert await store.accounts().name_of(UserId(ids.MAX_INT)) is None

@@ -1,0 +1,117 @@
+"""A pytest plugin: what belongs to which tier, and the table at the end of a run.
+
+A tier is a folder of tests/. A test that cannot run for want of something skips with `missing(what, fix)`: at a desk
+the table says so loudly; with CI=true a skip is a failure, because nobody reads tables there.
+"""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent.parent
+PROCESS_FIXTURES = {"redis_program", "system"}
+"""Who uses one of these has a process beside its own."""
+
+ORDER = ("unit", "contract", "simulation", "integration", "chaos")
+"""In which tiers run: a mistake shows the sooner."""
+
+_FIX = " -- fix: "
+_TIERS = pytest.StashKey["Tiers"]()
+
+
+def missing(what: str, fix: str) -> None:
+    """Skip the running test because something is not there; `fix` is the command that would bring it."""
+    pytest.skip(f"{what}{_FIX}{fix}")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --full."""
+    parser.addoption("--full", action="store_true", help="run fault tests at their full count (hours)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a process, by its fixtures, and run the quick tiers first."""
+    items.sort(key=lambda item: ORDER.index(_tier(item.nodeid)) if _tier(item.nodeid) in ORDER else len(ORDER))
+    for item in items:
+        if PROCESS_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("process")
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> int:
+    """Return how often a fault test repeats its fault: 20 times with --full, else 2."""
+    return 20 if request.config.getoption("--full") else 2
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Return a function that puts a figure of this test into the summary at the end of the run."""
+    tiers = request.config.stash[_TIERS]
+    return lambda text: tiers.figures.append(f"{request.node.name}: {text}")
+
+
+class Tiers:
+    """Counts what happened, by tier."""
+
+    def __init__(self) -> None:
+        self.figures: list[str] = []
+        self.ran: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.skipped: defaultdict[str, Counter[str]] = defaultdict(Counter)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        tier = _tier(report.nodeid)
+        self.seconds[tier] += report.duration
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self.skipped[tier][_reason(report)] += 1
+        elif report.when == "call":
+            self.ran[tier] += 1
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.skipped and _is_ci() and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.figures:
+            terminalreporter.section("figures")
+        for line in self.figures:
+            terminalreporter.write_line(line)
+        terminalreporter.section("tiers")
+        for line in self.table():
+            terminalreporter.write_line(line)
+
+    def table(self) -> list[str]:
+        """Return the table, a line for each tier and one more for each further reason to skip."""
+        rows = [("tier", "ran", "seconds", "skipped", "why", "how to fix")]
+        for tier in sorted(self.ran.keys() | self.skipped.keys()):
+            reasons = list(self.skipped[tier].items()) or [("", 0)]
+            for number, (reason, count) in enumerate(reasons):
+                why, _, fix = reason.partition(_FIX)
+                first = (tier, str(self.ran[tier]), f"{self.seconds[tier]:.0f}") if number == 0 else ("", "", "")
+                rows.append((*first, str(count), why, fix))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return [*lines, *(["CI=true: a skip is a failure"] if self.skipped and _is_ci() else [])]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to count."""
+    tiers = config.stash[_TIERS] = Tiers()
+    config.pluginmanager.register(tiers)
+
+
+def _tier(nodeid: str) -> str:
+    path = nodeid.partition("::")[0].split("/")
+    return path[1] if path[0] == TESTS.name and len(path) > 2 else path[0]
+
+
+def _reason(report: pytest.TestReport) -> str:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return reason.removeprefix("Skipped: ")
+
+
+def _is_ci() -> bool:
+    return os.environ.get("CI", "").lower() == "true"

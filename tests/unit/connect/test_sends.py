@@ -1,0 +1,148 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chatcluster.connect import disconnects
+from chatcluster.connect.disconnects import Disconnect
+from chatcluster.connect.sends import PATIENCE, PENDING, Send
+from chatcluster.core import errors
+from chatcluster.core.ids import RoomName
+from chatcluster.log import log
+from chatcluster.v1 import types_pb2 as pb
+from support.domain import session_of
+from support.eventually import eventually
+from support.gateway import Rig
+
+ROOM = RoomName("room:1")
+
+
+class Sender:
+    """A connection that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.refused: list[str] = []
+        self.closed: Disconnect | None = None
+
+    def refuse(self, text: str) -> None:
+        self.refused.append(text)
+
+    def close(self, disconnect: Disconnect) -> None:
+        self.closed = disconnect
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    """The parts of a gateway, running, with one user called ann."""
+    async with Rig().running() as rig:
+        await rig.token("ann")
+        yield rig
+
+
+def send(text: str) -> Send:
+    """A send of ann's."""
+    return Send(session_of("ann"), ROOM, text)
+
+
+async def stored(rig: Rig) -> list[str]:
+    """What is in the room's history."""
+    (history,) = await rig.world.log.history([log.Read(ROOM, limit=1000)])
+    return [pb.Message.FromString(publication.body).text for publication in history.publications]
+
+
+async def test_sends_of_a_connection_keep_their_order(rig: Rig) -> None:
+    """One after the other, each stored once."""
+    sender = Sender()
+    for number in range(20):
+        assert rig.sends.submit(sender, send(str(number)))
+    await eventually(lambda: not rig.sends._chains)
+
+    assert await stored(rig) == [str(number) for number in range(20)]
+    assert sender.refused == []
+
+
+async def test_unknown_outcome_is_repeated_with_its_own_id(rig: Rig) -> None:
+    """Before the next is begun; so what was stored is stored once and in order."""
+    sender = Sender()
+    rig.logic.afterwards = errors.OutcomeUnknown()
+    rig.sends.submit(sender, send("one"))
+    rig.sends.submit(sender, send("two"))
+    await eventually(lambda: rig.logic.times("Publish") > 2)
+    rig.logic.afterwards = None
+    await eventually(lambda: not rig.sends._chains)
+
+    assert await stored(rig) == ["one", "two"]
+    assert sender.refused == []
+
+
+async def test_repetition_that_is_turned_away_stays_unknown(rig: Rig) -> None:
+    """Busy says that nothing was stored, but only of that attempt."""
+    sender = Sender()
+    rig.logic.afterwards = errors.OutcomeUnknown()
+    rig.sends.submit(sender, send("one"))
+    await eventually(lambda: rig.logic.times("Publish") > 1)
+    rig.logic.afterwards, rig.logic.failure = None, errors.Unavailable()
+    asked = rig.logic.times("Publish")
+    await eventually(lambda: rig.logic.times("Publish") > asked + 1)
+    rig.logic.failure = None
+    await eventually(lambda: not rig.sends._chains)
+
+    assert await stored(rig) == ["one"]
+    assert sender.refused == []
+
+
+async def test_send_is_given_up_in_the_end(rig: Rig) -> None:
+    """The client is told that nobody knows; the next send has its turn."""
+    sender = Sender()
+    rig.logic.failure = errors.OutcomeUnknown()
+    rig.sends.submit(sender, send("one"))
+    await eventually(lambda: rig.logic.times("Publish"))
+    rig.world.clock.time += PATIENCE + 1
+    await eventually(lambda: sender.refused)
+    rig.logic.failure = None
+    rig.sends.submit(sender, send("two"))
+    await eventually(lambda: not rig.sends._chains)
+
+    assert sender.refused[0].startswith("perhaps not sent")
+    assert await stored(rig) == ["two"]
+
+
+async def test_what_was_not_stored_is_told(rig: Rig) -> None:
+    """Busy, and a text that is wrong; neither stops what follows."""
+    sender = Sender()
+    rig.logic.failure = errors.Busy("full")
+    rig.sends.submit(sender, send("one"))
+    await eventually(lambda: sender.refused)
+    rig.logic.failure = None
+    rig.sends.submit(sender, send("x" * 5000))
+    rig.sends.submit(sender, send("two"))
+    await eventually(lambda: not rig.sends._chains)
+
+    assert sender.refused[0] == "not sent: full"
+    assert sender.refused[1].startswith("not sent: ")
+    assert await stored(rig) == ["two"]
+    assert sender.closed is None
+
+
+async def test_bad_session_closes(rig: Rig) -> None:
+    """Who sends under a session that has ended is no member."""
+    sender = Sender()
+    await rig.world.accounts.revoke(session_of("ann"))
+    rig.sends.submit(sender, send("one"))
+    await eventually(lambda: sender.closed)
+
+    assert sender.closed is disconnects.BAD_SESSION
+
+
+async def test_waiting_sends_are_bounded(rig: Rig) -> None:
+    """The next is refused while logic does not answer; a neighbour's are not."""
+    rig.logic.answering.clear()
+    sender, neighbour = Sender(), Sender()
+    taken = [rig.sends.submit(sender, send(str(number))) for number in range(PENDING + 5)]
+    others = rig.sends.submit(neighbour, send("mine"))
+    rig.logic.answering.set()
+    await eventually(lambda: not rig.sends._chains)
+
+    assert taken == [True] * PENDING + [False] * 5
+    assert others
+    assert len(await stored(rig)) == PENDING + 1
+    assert rig.sends._bytes == 0
