@@ -121,6 +121,5 @@ async def test_random_frames_hurt_nobody_else(tmp_path: Path, shots: int, figure
 
 
 async def _register(url: str) -> str:
-    api = Api(url)
-    async with api.http:
+    async with Api(url) as api:
         return (await api.register("mallory")).token

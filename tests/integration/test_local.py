@@ -83,7 +83,7 @@ class Up:
 @asynccontextmanager
 async def up(folder: Path, **environ: str) -> AsyncIterator[Up]:
     """Start it on ports that are free now; stop it at the end of the block."""
-    ports = dict(zip(NAMES, (str(_free_base() + offset) for offset in OFFSETS), strict=True))
+    ports = _ports(_free_base())
     settings = {f"CHATCLUSTER_LOCAL_{name}": value for name, value in ports.items()}
     it = Up(folder, {"CHATCLUSTER_LOCAL_DATA": str(folder / "data"), **settings, **environ})
     await it.start()
@@ -91,6 +91,10 @@ async def up(folder: Path, **environ: str) -> AsyncIterator[Up]:
         yield it
     finally:
         await it.stop()
+
+
+def _ports(base: int) -> dict[str, str]:
+    return {name: str(base + offset) for name, offset in zip(NAMES, OFFSETS, strict=True)}
 
 
 def _free_base() -> int:

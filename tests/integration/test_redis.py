@@ -292,7 +292,7 @@ async def test_operations_wait_for_their_turn(redis_server: RedisServer, client:
         *(found.run(script("#!lua\nreturn 1"), [KEY]) for _ in range(2)), return_exceptions=True
     )
 
-    assert {type(outcome) for outcome in outcomes} == {errors.OutcomeUnknown, errors.Unavailable}
+    assert {type(outcome) for outcome in outcomes} == {errors.OutcomeUnknown, errors.Busy}
 
 
 async def test_waiting_for_entries_ends_with_the_first(store: RedisStore) -> None:

@@ -61,7 +61,7 @@ class Options:
     body_bytes: int = 65_536
     body_timeout: float = 5.0
     policy: authentication.Policy = field(default_factory=lambda: authentication.Policy(60, 1_000, 1_000))
-    deadlines: Deadlines = field(default_factory=lambda: Deadlines(publish=2.0))
+    deadlines: Deadlines = field(default_factory=lambda: Deadlines(publish=2.0, blink=0))
 
 
 @dataclass

@@ -11,9 +11,9 @@ import json
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
-import httpx
+import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
@@ -38,15 +38,53 @@ class User:
         return {"Authorization": f"Bearer {self.token}"}
 
 
+class Lost(Exception):
+    """A request without an answer: it may or may not have been received."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the api answered."""
+
+    status: int
+    body: Any
+
+    def read(self) -> Any:
+        """Return its body when it is a success. Raises `Lost` otherwise: what was asked can be asked again."""
+        if self.status >= 400:
+            raise Lost(f"{self.status}: {self.body}")
+        return self.body
+
+
 class Api:
-    """The REST api, as a client sees it."""
+    """The REST api, as a client sees it; on aiohttp, because a load that shares the machine has to be light."""
 
     def __init__(self, url: str) -> None:
-        self.http = httpx.AsyncClient(base_url=url, timeout=5, limits=httpx.Limits(max_connections=200))
+        self._session = aiohttp.ClientSession(
+            url, timeout=aiohttp.ClientTimeout(5), connector=aiohttp.TCPConnector(limit=200)
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def get(self, path: str, user: User | None = None, **query: str | int) -> Answer:
+        """GET as that user. Raises `Lost`."""
+        return await self._call("GET", path, params=query, headers=user.headers if user else {})
+
+    async def post(self, path: str, body: Any, **headers: str) -> Answer:
+        """POST a JSON body. Raises `Lost`."""
+        return await self._call("POST", path, json=body, headers=headers)
 
     async def gochat(self, path: str, **body: Any) -> Any:
         """Call one of gochat's routes; its `data`. Raises AssertionError with gochat's message."""
-        answer = (await self.http.post(path, json=body)).json()
+        answer = (await self.post(path, body)).body
         assert answer["code"] == 0, answer["message"]
         return answer["data"]
 
@@ -56,23 +94,28 @@ class Api:
         who = await self.gochat("/user/checkAuth", authToken=token)
         return User(who["userId"], name, token)
 
-    async def publish(self, user: User, path: str, text: str) -> httpx.Response:
+    async def publish(self, user: User, path: str, text: str) -> Answer:
         """Send one message, once."""
-        headers = {**user.headers, "Idempotency-Key": text}
-        return await self.http.post(path, json={"text": text}, headers=headers)
+        return await self.post(path, {"text": text}, **user.headers, **{"Idempotency-Key": text})
 
     async def read(self, user: User, path: str, after: Position) -> tuple[Position, bool, list[tuple[Position, str]]]:
         """Read a room (`/v1/rooms/...`) or the inbox from a position to its end: where it ends, recovered, entries."""
         recovered, entries = True, list[tuple[Position, str]]()
         while True:
-            query: dict[str, str | int] = {"epoch": after[0], "since": after[1], "limit": 1000}
-            answer = (await self.http.get(path, params=query, headers=user.headers)).raise_for_status().json()
+            answer = (await self.get(path, user, epoch=after[0], since=after[1], limit=1000)).read()
             recovered &= answer["recovered"]
             found = [((p["epoch"], p["offset"]), p["text"]) for p in answer["publications"]]
             entries += found
             after = (answer["epoch"], found[-1][0][1] if found else answer["offset"])
             if not found or after[1] >= answer["offset"]:
                 return (answer["epoch"], answer["offset"]), recovered, entries
+
+    async def _call(self, method: str, path: str, **rest: Any) -> Answer:
+        try:
+            async with self._session.request(method, path, **rest) as answer:
+                return Answer(answer.status, json.loads(await answer.read()))
+        except (aiohttp.ClientError, TimeoutError) as exc:
+            raise Lost(str(exc)) from exc
 
 
 @dataclass
@@ -115,8 +158,7 @@ class Member:
 
     async def _where(self) -> Position:
         path = f"/v1/rooms/room:{self.room}/messages"
-        answer = await self.load.api.http.get(path, params={"limit": 1}, headers=self.user.headers)
-        body = answer.raise_for_status().json()
+        body = (await self.load.api.get(path, self.user, limit=1)).read()
         return body["epoch"], body["offset"]
 
     async def _listen(self, socket: ClientConnection) -> None:
@@ -201,15 +243,15 @@ class Load:
         try:
             sender = self.senders[int(sent.id[1:]) % len(self.senders)]  # the same for every attempt
             answer = await self.api.publish(sender, path, sent.id)
-        except httpx.HTTPError:
+        except Lost:
             return "unknown"
-        if answer.status_code in {200, 201}:
-            body = answer.json()
+        if answer.status in {200, 201}:
+            body = answer.body
             if sent.room.startswith("room:"):
                 sent.position = (body["epoch"], body["offset"])
             return "ok"
-        assert answer.status_code in {*REFUSED, 504}, (answer.status_code, answer.text)
-        return "refused" if answer.status_code in REFUSED else "unknown"
+        assert answer.status in {*REFUSED, 504}, answer
+        return "refused" if answer.status in REFUSED else "unknown"
 
     async def run(self, seconds: float, rate: float, *, private: float = 0.1) -> None:
         """Send `rate` messages a second to random rooms, a part of them to people, and see all of them through."""
@@ -270,19 +312,27 @@ class Load:
                 )
         return True
 
+    async def shown(self, room: int) -> set[int]:
+        """Return who is shown as a member of a room."""
+
+        async def look() -> Any:
+            return (await self.api.get(f"/v1/rooms/room:{room}/members", self.people[0])).read()
+
+        return {member["id"] for member in (await self.patiently(look))["members"]}
+
     async def close(self) -> None:
         """Everybody leaves."""
         for task in [*self._background, *self._publishing]:
             task.cancel()
         await asyncio.gather(*self._background, *self._publishing, return_exceptions=True)
-        await self.api.http.aclose()
+        await self.api.close()
 
     async def patiently(self, step: Callable[[], Awaitable[Any]]) -> Any:
         """Repeat a read until it works; reads are harmless."""
         while True:
             try:
                 return await step()
-            except httpx.HTTPError:
+            except Lost:
                 await asyncio.sleep(0.2)
 
     def _spawn(self, coroutine: Any, group: set[asyncio.Task[None]]) -> None:

@@ -38,7 +38,7 @@ class Publisher:
         self._sent += 1
         path, text = f"/v1/rooms/room:{ROOM}/messages", f"message {self._sent} {'x' * 64}"
         answer = await self._api.publish(self.user, path, text.replace(" ", "-"))
-        assert answer.status_code in {200, 201}, answer.text
+        assert answer.status in {200, 201}, answer.body
 
     @asynccontextmanager
     async def publishing(self, rate: float) -> AsyncIterator[None]:
@@ -68,6 +68,5 @@ class Publisher:
 @asynccontextmanager
 async def publisher(running: System) -> AsyncIterator[Publisher]:
     """Yield a new user who publishes."""
-    api = Api(running.api_url)
-    async with api.http:
+    async with Api(running.api_url) as api:
         yield Publisher(api, await api.register("ann"))

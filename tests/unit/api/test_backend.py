@@ -76,7 +76,30 @@ async def test_a_refusal_for_good_after_an_unknown_outcome_ends_the_repetitions(
     assert len(script.requests) == 2
 
 
-@pytest.mark.parametrize("error", [errors.Busy(), errors.Unavailable(), errors.RateLimited(), errors.Conflict()])
+async def test_a_backend_that_is_away_for_a_moment_is_waited_for() -> None:
+    """Nothing was stored, and soon it can be: nobody has to be told of a restart."""
+    requests = await publish(errors.Unavailable(), errors.Unavailable(), STORED)
+    assert [request.message_id for request in requests] == ["drawn"] * 3
+
+
+async def test_a_backend_that_stays_away_is_told_of_soon() -> None:
+    """Sooner than an outcome that is unknown: the client can try again without harm."""
+    loop = asyncio.get_running_loop()
+    script, started = Script(errors.Unavailable("away")), loop.time()
+    with pytest.raises(errors.Unavailable, match="away"):
+        await Backend(script, Deadlines(publish=60, blink=0.3), lambda: "drawn").publish(logic_pb2.PublishRequest())
+    assert len(script.requests) > 1
+    assert loop.time() - started < 5
+
+
+async def test_an_outcome_that_became_unknown_while_a_backend_was_away_is_seen_through() -> None:
+    """The longer deadline holds from then on."""
+    script = Script(errors.Unavailable(), errors.OutcomeUnknown(), errors.Unavailable(), errors.Unavailable(), STORED)
+    with_no_patience = Backend(script, Deadlines(publish=60, blink=0.06), lambda: "drawn")
+    assert await with_no_patience.publish(logic_pb2.PublishRequest()) == STORED
+
+
+@pytest.mark.parametrize("error", [errors.Busy(), errors.RateLimited(), errors.Conflict()])
 async def test_a_first_refusal_is_passed_on_at_once(error: errors.ChatError) -> None:
     """Nothing was stored, and it is the client who knows whether to try again."""
     script = Script(error)

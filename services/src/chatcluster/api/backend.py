@@ -1,6 +1,7 @@
 """What api asks of logic.
 
-Owns the deadline of each call, and the repetition of a publish whose outcome is unknown. Does not own the choice of an
+Owns the deadline of each call, and the repetition of a publish whose outcome is unknown or whose backend is away for a
+moment. Does not own the choice of an
 endpoint nor the repetitions of a single call (core.rpc), and no meaning: what the calls do stands in logic.proto.
 
 Every method raises the `errors.ChatError` that logic raised, or that stands for its absence.
@@ -39,6 +40,8 @@ class Deadlines:
     """For login and register, which may wait for their turn to be hashed."""
     publish: float = 8.0
     """For a publish, with all repetitions while its outcome is unknown. It is then told as unknown."""
+    blink: float = 3.0
+    """For a publish that was surely not stored because logic or Redis was away: as long as they take to restart."""
 
 
 class Backend:
@@ -86,25 +89,26 @@ class Backend:
     async def publish(self, request: logic_pb2.PublishRequest) -> logic_pb2.PublishResponse:
         """Publish; draws a message id into the request if it has none.
 
-        While the outcome is unknown it is repeated with the same id until `Deadlines.publish`. Raises
-        `errors.OutcomeUnknown` also when a repetition was refused: that says nothing of the attempts before it.
+        While the outcome is unknown it is repeated with the same id until `Deadlines.publish`; while a backend is away,
+        until `Deadlines.blink`. Raises `errors.OutcomeUnknown` also when a repetition was refused: that says nothing of
+        the attempts before it.
         """
         request.message_id = request.message_id or self._new_id()
         loop = asyncio.get_running_loop()
         started, age, pause = loop.time(), request.age_ms, _FIRST_PAUSE
-        ends = started + self._deadlines.publish
-        unknown: errors.ChatError | None = None
+        failure: errors.ChatError | None = None
         while True:
             try:
                 response: logic_pb2.PublishResponse = await self._caller.call(
-                    "Publish", request, timeout=ends - loop.time()
+                    "Publish", request, timeout=started + self._deadlines.publish - loop.time()
                 )
             except errors.ChatError as exc:
-                unknown = _outcome(exc, unknown)
+                failure = _outcome(exc, failure)
             else:
                 return response
-            if loop.time() + pause >= ends:
-                raise unknown
+            away = isinstance(failure, errors.Unavailable)
+            if loop.time() + pause >= started + (self._deadlines.blink if away else self._deadlines.publish):
+                raise failure
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause = min(2 * pause, _LONGEST_PAUSE)
             request.age_ms = age + int((loop.time() - started) * 1000)
@@ -133,12 +137,17 @@ class Backend:
         return await self._caller.call(method, request, timeout=self._deadlines.call)
 
 
-def _outcome(error: errors.ChatError, unknown: errors.ChatError | None) -> errors.ChatError:
-    """What an attempt's failure leaves unknown; raises it when it is an answer instead."""
+def _outcome(error: errors.ChatError, before: errors.ChatError | None) -> errors.ChatError:
+    """What to raise if no other attempt is made; raises it when it is an answer, which no attempt would change.
+
+    `before` is what this returned for the attempts before.
+    """
     if isinstance(error, errors.OutcomeUnknown):
         return error
-    if unknown is None:
-        raise error
-    if not error.temporary:
-        raise unknown from error
-    return unknown
+    if isinstance(before, errors.OutcomeUnknown):
+        if not error.temporary:
+            raise before from error
+        return before
+    if isinstance(error, errors.Unavailable):
+        return error
+    raise error

@@ -41,7 +41,7 @@ class Settings:
     proxies: Proxies
     """Whose X-Forwarded-For is believed, as networks; nobody's by default. CHATCLUSTER_API_TRUSTED_PROXIES."""
     deadlines: Deadlines
-    """CHATCLUSTER_API_CALL_TIMEOUT, _PASSWORD_TIMEOUT, _PUBLISH_TIMEOUT."""
+    """CHATCLUSTER_API_CALL_TIMEOUT, _PASSWORD_TIMEOUT, _PUBLISH_TIMEOUT, _BLINK_TIMEOUT."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -84,4 +84,5 @@ def _deadlines(environment: Environment) -> Deadlines:
         call=environment.number("API_CALL_TIMEOUT", default.call, 0.1, 60),
         password=environment.number("API_PASSWORD_TIMEOUT", default.password, 0.1, 60),
         publish=environment.number("API_PUBLISH_TIMEOUT", default.publish, 0.1, 60),
+        blink=environment.number("API_BLINK_TIMEOUT", default.blink, 0, 60),
     )

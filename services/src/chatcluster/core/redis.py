@@ -31,7 +31,7 @@ OLDEST = (7, 0)
 LOOK = 5.0
 """Seconds between two looks at whether Redis is there."""
 MAX_WAITING = 10_000
-"""Operations that may wait for a connection; more are `Unavailable`."""
+"""Operations that may wait for a connection; more are `Busy`."""
 
 _REFUSED = (
     redis_connections.NotConnected,
@@ -97,7 +97,7 @@ class Client:
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument] = ()) -> Any:
         """Run a script where its keys are; texts come back as bytes.
 
-        It waits at most `Settings.timeout` for its turn (`Unavailable` after that, and at once behind `MAX_WAITING`
+        It waits at most `Settings.timeout` for its turn (`Busy` after that, and at once behind `MAX_WAITING`
         others), and then runs at most as long.
         """
         rest = (len(keys), *keys, *arguments)
@@ -160,13 +160,13 @@ class Client:
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         if self._waiting >= MAX_WAITING:
-            raise errors.Unavailable("too many operations wait for Redis", retry_after=1)
+            raise errors.Busy("too many operations wait for Redis", retry_after=1)
         self._waiting += 1
         try:
             async with asyncio.timeout(self._settings.timeout):
                 await self._turns.acquire()
         except TimeoutError as exc:
-            raise errors.Unavailable("all connections to Redis are taken", retry_after=1) from exc
+            raise errors.Busy("all connections to Redis are taken", retry_after=1) from exc
         finally:
             self._waiting -= 1
         try:
