@@ -143,6 +143,24 @@ async def test_what_dies_comes_back(tmp_path: Path) -> None:
         await eventually(lambda: _registers(it, "ada"), within=60)
 
 
+async def test_redis_writes_its_file_anew_after_each_start(tmp_path: Path) -> None:
+    """So that half of a transaction, which a crash left at the file's end, is run by no later start."""
+    async with up(tmp_path) as it:
+        await it.is_up()
+        await eventually(lambda: _base(tmp_path) == 2, what="a new file after the first start")
+
+        [redis] = [pid for pid in it.children() if "server" in Path(f"/proc/{pid}/comm").read_text()]
+        os.kill(redis, signal.SIGKILL)
+
+        await eventually(lambda: _base(tmp_path) == 3, within=60, what="a new file after the second")
+
+
+def _base(folder: Path) -> int:
+    """Return the highest number of a base file: the server counts up whenever it writes one anew."""
+    names = (path.name for path in (folder / "data/redis/appendonlydir").glob("*.base.*"))
+    return max((int(name.split(".")[2]) for name in names), default=0)
+
+
 async def _registers(it: Up, name: str) -> bool:
     try:
         return (await it.register(name))["message"] == "register success"

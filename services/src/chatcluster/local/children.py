@@ -13,7 +13,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from chatcluster.local.console import Console
@@ -32,16 +32,27 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-class Child:
-    """One program, kept running."""
+async def _nothing() -> None:
+    pass
 
-    def __init__(self, program: Program, environ: Mapping[str, str], console: Console) -> None:
+
+class Child:
+    """One program, kept running. `started` runs beside it from each of its starts on."""
+
+    def __init__(
+        self,
+        program: Program,
+        environ: Mapping[str, str],
+        console: Console,
+        started: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
         self.name = program.name
         self.refused = False
         """It ended because of a wrong setting."""
         self._command = program.command
         self._environ = {**environ, **program.environ}
         self._console = console
+        self._started = started
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
@@ -90,6 +101,7 @@ class Child:
         )
         assert process.stdout is not None
         lines = asyncio.create_task(self._carry(process.stdout))
+        beside = asyncio.ensure_future(self._started())
         try:
             if self._stopping.is_set():
                 self._signal(signal.SIGTERM)
@@ -97,6 +109,7 @@ class Child:
             await asyncio.wait([lines], timeout=_LAST_LINES)
         finally:
             lines.cancel()
+            beside.cancel()
             if process.returncode is None:
                 process.kill()
                 await process.wait()

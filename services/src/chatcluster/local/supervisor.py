@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chatcluster.core.environment import PREFIX, WrongSetting
 from chatcluster.core.runner import Runner
-from chatcluster.local import data, programs, redis, welcome
+from chatcluster.local import append_only, data, programs, redis, welcome
 from chatcluster.local.children import Child
 from chatcluster.local.console import Console
 from chatcluster.local.data import Data
@@ -29,6 +29,8 @@ _DEFAULTS = {
     "CHATCLUSTER_CONNECT_DRAIN_SECONDS": "2",
 }
 
+Started = Callable[[], Awaitable[None]]
+
 
 async def main(run: Runner) -> None:
     """Start everything, say where it is, and stop everything in order when asked to."""
@@ -38,7 +40,13 @@ async def main(run: Runner) -> None:
         server = choose_server(settings, held, run.environ)
         console = Console(sys.stdout)
         console.write("up", f"data in {held.root}, {server} from {server.program}")
-        await _Supervisor(run, settings, console).keep_up(_redis(settings, held, server), _programs(settings, held))
+        supervisor = _Supervisor(run, settings, console)
+
+        async def redis_started() -> None:
+            if not await append_only.rewrite(settings.redis_port, held.redis_password()):
+                console.write("up", "redis did not write its append-only file anew")
+
+        await supervisor.keep_up(_redis(settings, held, server), _programs(settings, held), redis_started)
 
 
 def check_ports(settings: Settings) -> None:
@@ -100,11 +108,13 @@ class _Supervisor:
         self._console = console
         self._environ = {**_DEFAULTS, **run.environ}
 
-    async def keep_up(self, server: Program, stages: list[list[Program]]) -> None:
+    async def keep_up(self, server: Program, stages: list[list[Program]], redis_started: Started) -> None:
         """Run until asked to stop, or until a program refuses its settings."""
-        redis_server = self._start(server)
+        redis_server = self._start(Child(server, self._environ, self._console, redis_started))
         if await self._until(lambda: _listens(self._settings.redis_port)):
-            children = [[self._start(program) for program in stage] for stage in stages]
+            children = [
+                [self._start(Child(program, self._environ, self._console)) for program in stage] for stage in stages
+            ]
             if await self._until(self._all_ready):
                 sys.stdout.write(welcome.text(self._settings))
                 sys.stdout.flush()
@@ -114,9 +124,8 @@ class _Supervisor:
         await redis_server.stop(GRACE)
         self._console.write("up", "stopped")
 
-    def _start(self, program: Program) -> Child:
-        child = Child(program, self._environ, self._console)
-        self._run.spawn(self._keep(child), program.name)
+    def _start(self, child: Child) -> Child:
+        self._run.spawn(self._keep(child), child.name)
         return child
 
     async def _keep(self, child: Child) -> None:
