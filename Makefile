@@ -8,7 +8,15 @@ PYTEST = $(BIN)/python -m pytest
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto proto/chatcluster/v1/*.proto
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: \
 	--custom-compile-command "make lock"
+CLUSTER = PYTHONPATH=tests $(BIN)/python -m support.cluster
 SOURCES = operator/src services/src tests
+KIND = PYTHONPATH=tests $(BIN)/python -m support.kind
+# The first that works here; a client without its daemon does not.
+ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(shell $(engine) info >/dev/null 2>&1 && echo $(engine))))
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' services/src/chatcluster/__init__.py)
+build_image = $(ENGINE) build --file $(1)/Dockerfile --tag docker.io/chatcluster/$(1):$(VERSION) \
+	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) \
+	$(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) $(BUILD_OPTIONS) .
 
 # The current directory never shadows a module: there is a folder called operator.
 export PYTHONSAFEPATH = 1
@@ -19,10 +27,10 @@ $(foreach name,$(UP_SETTINGS),$(if $(filter command,$(firstword $(origin $(name)
 	$(eval export CHATCLUSTER_LOCAL_$(name) = $($(name)))))
 
 .DEFAULT_GOAL = help
-.PHONY: help up check test test-full test-deps lint proto proto-diff format lock clean
+.PHONY: help up check test test-full test-deps cluster-up cluster-down cluster-test images kind-up kind-down lint proto proto-diff format lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: .venv/installed-up ## run ChatCluster on this machine, until Ctrl-C; settings: make up API_PORT=8080
 	@exec $(BIN)/python -m chatcluster.local
@@ -37,7 +45,29 @@ test-full: lint test-deps ## every test at its full count: hours
 	$(PYTEST) -q --full
 
 test-deps: .venv/installed ## install what the tests need of the system (Debian's packages, as root), or say how
-	@$(BIN)/python tests/support/requirements.py
+	@PYTHONPATH=tests $(BIN)/python tests/support/requirements.py
+
+cluster-up: test-deps ## bring up a real Kubernetes without Docker, with this tree's images (Linux, root)
+	@$(CLUSTER) up
+
+cluster-down: .venv/installed ## take it down, with all that it stored
+	@$(CLUSTER) down
+
+cluster-test: test-deps ## the tests on a real Kubernetes: one that is up, else one of their own
+	$(PYTEST) -q tests/cluster -m "not full"
+
+images: ## build both images, with docker, podman or buildah: make images PYTHON_IMAGE=... BUILD_OPTIONS=...
+	@test -n "$(ENGINE)" || { echo 'docker, podman or buildah is needed, and none of them works here.'; exit 1; }
+	$(call build_image,services)
+	$(call build_image,operator)
+
+kind-up: .venv/installed ## ChatCluster on kind, at localhost (Docker or podman, kind, kubectl, helm)
+	@$(KIND) check --engine "$(ENGINE)"
+	@$(MAKE) --no-print-directory images
+	@$(KIND) up --engine "$(ENGINE)"
+
+kind-down: .venv/installed ## take kind's cluster away, with all that it stored
+	@$(KIND) down --engine "$(ENGINE)"
 
 lint: .venv/installed proto-diff
 	$(BIN)/ruff format --check .

@@ -16,7 +16,7 @@ from support import servers
 from support.servers import RedisServer
 from support.system import System, running
 
-pytest_plugins = ["support.tiers"]
+pytest_plugins = ["support.tiers", "support.cluster.fixtures"]
 
 # How long an example takes says more of the machine than of the code: latencies are measured, never asserted.
 hypothesis.settings.register_profile(

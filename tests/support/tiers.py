@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent.parent
-PROCESS_FIXTURES = {"redis_program", "system"}
+PROCESS_FIXTURES = {"redis_program", "system", "api_server", "start_api_server", "cluster", "own_cluster"}
 """Who uses one of these has a process beside its own."""
 
-ORDER = ("unit", "contract", "simulation", "integration", "chaos")
+ORDER = ("unit", "contract", "simulation", "integration", "chaos", "cluster")
 """In which tiers run: a mistake shows the sooner."""
 
 _FIX = " -- fix: "

@@ -6,7 +6,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 TESTS = ROOT / "tests"
-SOURCES = {"chatcluster": ROOT / "services/src/chatcluster", "operator": ROOT / "operator/src/chatcluster_operator"}
+SOURCES = {
+    "chatcluster": ROOT / "services/src/chatcluster",
+    "chatcluster_operator": ROOT / "operator/src/chatcluster_operator",
+}
 TOP = {
     *("operator", "services", "charts", "crds", "proto", "tests", "kind-config.yaml", "Makefile"),
     *("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "examples", "docs"),
@@ -21,17 +24,32 @@ ELSEWHERE = {
     "log/memory_state": "contract/test_log.py",
     "core/redis_cluster": "integration/test_redis_cluster.py",
     **dict.fromkeys(("core/rpc_pool", "core/rpc_server"), "integration/test_rpc.py"),
+    **dict.fromkeys(
+        (f"chatcluster_operator/{name}" for name in ("acting", "credentials", "kube", "reconcile", "watching")),
+        "cluster/test_reconcile.py",
+    ),
+    **dict.fromkeys(
+        (f"chatcluster_operator/{name}" for name in ("handlers", "health", "sweeping")),
+        "cluster/test_operator.py",
+    ),
+    "chatcluster_operator/resources/context": "unit/chatcluster_operator/test_desired.py",
+    "local/append_only": "integration/test_local.py",
     "local/children": "integration/test_children.py",
     "local/supervisor": "integration/test_local.py",
 }
-"""Modules that nothing but sockets, processes or many schedules at once can test, and where that is done."""
+"""What only sockets, processes, an API server or many schedules at once can test, and where that is done."""
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    """Yield each module of our own by its path below its package, without the suffix, and its file."""
-    for source in SOURCES.values():
+    """Yield each module of our own by its path below its package, without the suffix, and its file.
+
+    The operator's are told apart by their package in front: a folder of tests called `operator` would shadow the
+    standard library's module.
+    """
+    for package, source in SOURCES.items():
+        root = source if package == "chatcluster" else source.parent
         for path in sorted(source.rglob("*.py")):
-            name = path.relative_to(source).with_suffix("").as_posix()
+            name = path.relative_to(root).with_suffix("").as_posix()
             if not name.startswith("v1/") and path.name not in {"__init__.py", "__main__.py"}:
                 yield name, path
 

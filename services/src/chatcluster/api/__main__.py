@@ -12,17 +12,18 @@ from chatcluster.api.settings import Settings
 from chatcluster.core import health, rpc, rpc_pool, runner
 from chatcluster.core.environment import PREFIX, Cluster, WrongSetting
 from chatcluster.core.rates import Table
-from chatcluster.directory.static import StaticDirectory
+from chatcluster.directory import choice
 
 
 async def main(run: runner.Runner) -> None:
     """Serve until told to stop; then answer what is in flight."""
     settings, cluster = Settings.from_env(run.environ), Cluster.from_env(run.environ)
     readiness = health.Readiness()
-    directory = StaticDirectory.from_env(run.environ, "LOGIC")
+    directory = choice.from_env(run.environ, "LOGIC")
     pool = rpc_pool.Pool(directory, rpc.LOGIC, cluster.secret, readiness.dependency("logic"))
     health_port = await health.serve(run, health.Settings.from_env(run.environ), readiness)
     server = _server(settings, pool)
+    run.spawn(directory.follow(readiness), "directory")
     run.spawn(pool.run(), "logic")
     try:
         listener = listen(settings.host, settings.port)

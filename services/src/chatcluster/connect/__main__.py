@@ -9,7 +9,7 @@ from chatcluster.connect.drain import drain
 from chatcluster.connect.gateway import Gateway
 from chatcluster.connect.settings import Settings
 from chatcluster.core import environment, health, rpc, rpc_pool, rpc_server, runner
-from chatcluster.directory.static import StaticDirectory
+from chatcluster.directory import choice
 from chatcluster.log import settings as log_settings
 
 DELIVER_GRACE = 1.0
@@ -22,11 +22,12 @@ async def main(run: runner.Runner) -> None:
     cluster = environment.Cluster.from_env(run.environ)
     shards = log_settings.Settings.from_env(run.environ).shards
     readiness = health.Readiness()
-    directory = StaticDirectory.from_env(run.environ, "LOGIC")
+    directory = choice.from_env(run.environ, "LOGIC")
     logic = rpc_pool.Pool(directory, rpc.LOGIC, cluster.secret, readiness.dependency("logic"))
     gateway = Gateway(settings, deliver.Cluster(cluster.name, shards), logic, readiness, run.spawn)
     health_port = await health.serve(run, health.Settings.from_env(run.environ), readiness)
     server, port = await _serve(settings, gateway, cluster.secret, readiness)
+    run.spawn(directory.follow(readiness), "directory")
     run.spawn(logic.run(), "logic")
     ports = await gateway.start(settings.address or f"{settings.host}:{port}")
     run.report(websocket=ports.websocket, tcp=ports.tcp, grpc=port, health=health_port)

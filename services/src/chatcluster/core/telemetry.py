@@ -38,6 +38,18 @@ REDIS_LATENCY_SECONDS = Histogram(
     "chat_redis_latency_seconds", "Operations on Redis.", ["operation"], buckets=_SHORT_LATENCIES
 )
 REDIS_ERRORS_TOTAL = Counter("chat_redis_errors_total", "Operations on Redis that failed.", ["operation"])
+DIRECTORY_ENDPOINTS = Gauge("chat_directory_endpoints", "Endpoints known of a Kubernetes Service.", ["service"])
+DIRECTORY_WATCH_AGE_SECONDS = Gauge(
+    "chat_directory_watch_age_seconds",
+    "Since the API server last said or accepted anything about a Service's endpoints; up to 75 when all is well.",
+    ["service"],
+)
+DIRECTORY_LISTS_TOTAL = Counter(
+    "chat_directory_lists_total", "Endpoints were listed in full, by reason: start, age, or of the failure.", ["reason"]
+)
+DIRECTORY_ERRORS_TOTAL = Counter(
+    "chat_directory_errors_total", "Lists and watches of endpoints that failed.", ["reason"]
+)
 REJECTED_TOTAL = Counter(
     "chat_rejected_total", "Requests, frames and connections refused at a limit or as malformed.", ["reason"]
 )

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Self
 
+from chatcluster.core import health
 from chatcluster.core.environment import PREFIX, Environment, WrongSetting
 
 
@@ -38,6 +39,9 @@ class StaticDirectory:
         """All of them, once; then nothing for ever."""
         yield self._addresses
         await asyncio.Event().wait()
+
+    async def follow(self, readiness: health.Readiness) -> None:
+        """Return at once: they are what they are, from the start."""
 
 
 def _is_address(text: str) -> bool:

@@ -1,0 +1,79 @@
+"""Doing what was planned.
+
+Owns how each action becomes requests, and that nobody else's object is ever taken over. Does not own what is planned.
+Every action may be repeated.
+"""
+
+from collections.abc import Sequence
+
+from chatcluster_operator import errors, kinds, kube, names, plan, telemetry
+from chatcluster_operator.names import Manifest
+from chatcluster_operator.spec import ChatCluster
+
+
+class Actor:
+    """Acts for one ChatCluster."""
+
+    def __init__(self, server: kube.Kube, cluster: ChatCluster) -> None:
+        self._server = server
+        self._cluster = cluster
+
+    async def act(self, actions: Sequence[plan.Action]) -> list[errors.OperatorError]:
+        """Do all of it, in order; what one action fails of does not keep the others from being done.
+
+        Returns the failures. Raises `ApiUnavailable` at once: the rest would fare no better.
+        """
+        failures = list[errors.OperatorError]()
+        for action in actions:
+            try:
+                await self._do(action)
+            except errors.ApiUnavailable:
+                raise
+            except errors.OperatorError as exc:
+                failures.append(exc)
+        return failures
+
+    async def _do(self, action: plan.Action) -> None:
+        match action:
+            case plan.Apply(manifest, why):
+                await self._apply(manifest, why)
+            case plan.Delete(live):
+                await self._server.delete(live)
+                _count(live["kind"], "unwanted")
+            case plan.Orphan(live):
+                await self._server.delete(live, orphan=True)
+                _count(live["kind"], "growth")
+            case plan.Grow(name, size):
+                await self._grow(name, size)
+            case plan.HoldReplicas(name, replicas):
+                await self._server.apply(self._replicas(name, replicas), manager=names.SCALE_MANAGER)
+                _count("Deployment", "autoscaler")
+
+    async def _apply(self, manifest: Manifest, why: plan.Why) -> None:
+        if why == "missing":
+            await self._check_free(manifest)
+        await self._server.apply(manifest)
+        _count(manifest["kind"], why)
+
+    async def _check_free(self, manifest: Manifest) -> None:
+        """Server-side apply would take over whatever is there."""
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        live = await self._server.get(kinds.BY_NAME[kind], self._cluster.namespace, name)
+        if live is None or names.owned_by(self._cluster, live):
+            return
+        if any(owner["kind"] == names.KIND for owner in live["metadata"].get("ownerReferences", [])):
+            raise errors.Foreign(f"{kind} {name} still belongs to an earlier ChatCluster, which is being deleted")
+        raise errors.Foreign(f"{kind} {name} exists and does not belong to this ChatCluster: rename or delete it")
+
+    async def _grow(self, name: str, size: str) -> None:
+        patch = {"spec": {"resources": {"requests": {"storage": size}}}}
+        await self._server.merge(kinds.BY_NAME["PersistentVolumeClaim"], self._cluster.namespace, name, patch)
+        _count("PersistentVolumeClaim", "growth")
+
+    def _replicas(self, name: str, replicas: int) -> Manifest:
+        metadata = {"name": name, "namespace": self._cluster.namespace}
+        return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": replicas}}
+
+
+def _count(kind: str, why: str) -> None:
+    telemetry.ACTIONS_TOTAL.labels(kind, why).inc()

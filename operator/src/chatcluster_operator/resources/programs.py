@@ -1,0 +1,177 @@
+"""The Deployments of the four programs.
+
+Owns the pods: their container, its probes, what they mount, how they are spread, replaced and stopped. Does not own
+their environment (environment). Pure.
+
+How a pod goes: the endpoint leaves the Services and SIGTERM comes at the same time, in no order; so a pod first sleeps
+for `LEAVE` seconds, in which the last who knew its address still reach it, and then drains.
+https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
+"""
+
+from chatcluster_operator import hashing, names
+from chatcluster_operator.names import Manifest
+from chatcluster_operator.resources import environment, security
+from chatcluster_operator.resources.context import Context
+from chatcluster_operator.spec import ChatCluster, Component, PodTemplate
+
+LEAVE = 5
+_DRAIN = {"api": 12, "logic": 10, "task": 5}
+"""Seconds that each takes at most after SIGTERM, by its own settings; a gateway's are in the spec."""
+_MARGIN = 10
+"""Seconds between the end of the drain and SIGKILL."""
+_PORTS: dict[Component, dict[str, str]] = {
+    "api": {"http": "api"},
+    "logic": {"grpc": "logic"},
+    "connect": {"websocket": "websocket", "tcp": "tcp", "grpc": "connect"},
+    "task": {},
+}
+_DISCOVERS = ("api", "connect")
+_SPEAKS_TO_REDIS = ("logic", "task")
+_ROLLOUT_SECONDS = 120
+"""Without progress for so long, Kubernetes calls a rollout failed, and status passes it on."""
+
+
+def deployment(cluster: ChatCluster, component: Component, context: Context) -> Manifest:
+    """The Deployment of one program. Without `replicas` where an autoscaler counts."""
+    template = _template(cluster, component, context)
+    program = cluster.spec.program(component)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": names.metadata(cluster, component, annotations={names.TEMPLATE_HASH: hashing.digest(template)}),
+        "spec": {
+            **({} if program.autoscaling else {"replicas": program.replicas}),
+            "selector": {"matchLabels": names.selector(cluster, component)},
+            "template": template,
+            "strategy": _strategy(component),
+            "progressDeadlineSeconds": _ROLLOUT_SECONDS,
+            "revisionHistoryLimit": 3,
+        },
+    }
+
+
+def _strategy(component: Component) -> Manifest:
+    # Gateways are replaced all at once, so that a client that comes back finds a new one and moves only once.
+    surge: str | int = "100%" if component == "connect" else 1
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": 0}}
+
+
+def _template(cluster: ChatCluster, component: Component, context: Context) -> Manifest:
+    extra = cluster.spec.program(component).pod_template
+    return {
+        "metadata": {
+            "labels": {**extra.labels, **names.selector(cluster, component)},
+            "annotations": {**extra.annotations, **_annotations(cluster, component, context)},
+        },
+        "spec": names.pruned(
+            {
+                "containers": [_container(cluster, component, context)],
+                "serviceAccountName": names.child(cluster, component),
+                "automountServiceAccountToken": component in _DISCOVERS,
+                "enableServiceLinks": False,
+                "imagePullSecrets": cluster.spec.image_pull_secrets,
+                "securityContext": security.pod(),
+                "terminationGracePeriodSeconds": _grace(cluster, component),
+                "volumes": _volumes(cluster, component),
+                "nodeSelector": extra.node_selector,
+                "affinity": extra.affinity,
+                "tolerations": extra.tolerations,
+                "priorityClassName": extra.priority_class_name,
+                "topologySpreadConstraints": _spread(cluster, component, extra),
+            }
+        ),
+    }
+
+
+def _annotations(cluster: ChatCluster, component: Component, context: Context) -> dict[str, str]:
+    secrets = [context.secrets.cluster] + ([context.secrets.redis] if component in _SPEAKS_TO_REDIS else [])
+    scraped = {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(names.PORTS["health"]),
+        "prometheus.io/path": "/metrics",
+    }
+    return {names.SECRETS_HASH: hashing.digest(secrets), **(scraped if cluster.spec.monitoring.scrape else {})}
+
+
+def _container(cluster: ChatCluster, component: Component, context: Context) -> Manifest:
+    program, spec = cluster.spec.program(component), cluster.spec
+    fixed = [
+        {"name": name, "value": value} for name, value in sorted(environment.variables(cluster, component).items())
+    ]
+    added = [names.pruned({"name": variable.name, "value": variable.value}) for variable in program.pod_template.env]
+    return names.pruned(
+        {
+            "name": component,
+            "image": spec.image or context.image,
+            "imagePullPolicy": spec.image_pull_policy,
+            "command": ["python", "-P", "-m", f"chatcluster.{component}"],
+            "env": _last_wins([*fixed, *environment.of_pod(component), *added]),
+            "ports": _ports(component),
+            "resources": names.pruned(
+                {"requests": program.resources.requests, "limits": program.resources.limits},
+            ),
+            "securityContext": security.container(),
+            "volumeMounts": _mounts(cluster, component),
+            "startupProbe": {**_http("/healthz"), "periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": 60},
+            "readinessProbe": {**_ready(component), "periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": 2},
+            "livenessProbe": {**_http("/healthz"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
+            "lifecycle": {"preStop": {"sleep": {"seconds": LEAVE}}} if _PORTS[component] else {},
+        }
+    )
+
+
+def _last_wins(variables: list[Manifest]) -> list[Manifest]:
+    """Server-side apply takes each name once: what the user adds replaces what is rendered."""
+    return list({variable["name"]: variable for variable in variables}.values())
+
+
+def _ports(component: Component) -> list[Manifest]:
+    ports = {name: names.PORTS[key] for name, key in _PORTS[component].items()} | {"health": names.PORTS["health"]}
+    return [{"name": name, "containerPort": number, "protocol": "TCP"} for name, number in ports.items()]
+
+
+def _http(path: str) -> Manifest:
+    return {"httpGet": {"path": path, "port": "health"}}
+
+
+def _ready(component: Component) -> Manifest:
+    return {"grpc": {"port": names.PORTS["logic"]}} if component == "logic" else _http("/readyz")
+
+
+def _grace(cluster: ChatCluster, component: Component) -> int:
+    drain = cluster.spec.connect.drain_seconds if component == "connect" else _DRAIN[component]
+    return LEAVE + drain + _MARGIN
+
+
+def _volumes(cluster: ChatCluster, component: Component) -> list[Manifest]:
+    secrets = {"cluster": (names.child(cluster, "cluster"), "secret", "secret")}
+    if component in _SPEAKS_TO_REDIS:
+        external = cluster.spec.redis.external
+        if external is None:
+            secrets["redis"] = (names.child(cluster, names.REDIS), "url", "url")
+        else:
+            secrets["redis"] = (external.url_secret_ref.name, external.url_secret_ref.key, "url")
+            if ca := external.ca_secret_ref:
+                secrets["redis-ca"] = (ca.name, ca.key, "ca.crt")
+    return [_volume(name, *secret) for name, secret in secrets.items()]
+
+
+def _volume(name: str, secret: str, key: str, path: str) -> Manifest:
+    items = [{"key": key, "path": path}]
+    return {"name": name, "secret": {"secretName": secret, "items": items, "defaultMode": 0o440}}
+
+
+def _mounts(cluster: ChatCluster, component: Component) -> list[Manifest]:
+    return [
+        {"name": volume["name"], "mountPath": f"{environment.SECRETS}/{volume['name']}", "readOnly": True}
+        for volume in _volumes(cluster, component)
+    ]
+
+
+def _spread(cluster: ChatCluster, component: Component, extra: PodTemplate) -> list[Manifest]:
+    """Over nodes where that is possible; a user's own constraints stand in its place."""
+    default = [{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}]
+    selector = {"matchLabels": names.selector(cluster, component)}
+    # Each rollout is spread by itself: the pods that go do not count.
+    own = {"labelSelector": selector, "matchLabelKeys": ["pod-template-hash"]}
+    return [own | constraint for constraint in extra.topology_spread_constraints or default]

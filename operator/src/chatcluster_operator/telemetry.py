@@ -1,0 +1,74 @@
+"""What the operator tells of itself: its metrics, and the form of its log.
+
+Owns all metrics of the operator, and structlog's set-up. Does not own serving them (health).
+"""
+
+import logging
+import sys
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+RECONCILES_TOTAL = Counter(
+    "chat_operator_reconciles_total",
+    "Looks at a ChatCluster, by how they ended: ok, failed, invalid, paused, crashed (a defect of the operator).",
+    ["outcome"],
+)
+RECONCILE_SECONDS = Histogram(
+    "chat_operator_reconcile_seconds",
+    "How long a look at a ChatCluster took.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+ACTIONS_TOTAL = Counter(
+    "chat_operator_actions_total",
+    "Changes to children, by kind and why: missing, changed, drift, unwanted, growth, autoscaler.",
+    ["kind", "why"],
+)
+API_CALLS_TOTAL = Counter(
+    "chat_operator_api_calls_total",
+    "Requests to the API server, by verb and HTTP status; none: no answer.",
+    ["verb", "code"],
+)
+WATCH_AGE_SECONDS = Gauge(
+    "chat_operator_watch_age_seconds",
+    "How long ago a watch last said anything, bookmarks included; above 90 it is made anew.",
+    ["kind"],
+)
+WATCH_RESTARTS_TOTAL = Counter(
+    "chat_operator_watch_restarts_total", "Lists made because a watch had to begin anew, by reason.", ["kind", "reason"]
+)
+QUEUE_DEPTH = Gauge("chat_operator_queue_depth", "ChatClusters that wait to be looked at.")
+CHATCLUSTERS = Gauge("chat_operator_chatclusters", "ChatClusters that are known, by whether they are ready.", ["ready"])
+BUILD_INFO = Gauge("chat_operator_build_info", "1, with the operator's version.", ["version"])
+
+
+def setup(version: str, level: str) -> None:
+    """Write one line an event to stderr: JSON, unless it is a terminal. To be called once, before anything logs."""
+    is_terminal = sys.stderr.isatty()
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # kopf tells of every event that it sees: twice an object, and nothing that the canonical line does not.
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    BUILD_INFO.labels(version).set(1)

@@ -1,0 +1,180 @@
+"""A view of all children, kept by one list and watch for each kind.
+
+Owns the threads that watch, and the store that they fill. Does not own what a change leads to: it only says whose child
+changed. kopf watches the ChatClusters themselves; children are watched here, because the API server has to filter them
+by label, and kopf filters after it got them all.
+
+A view may be old, never wrong: it holds what the API server had, in order. While a watch cannot be made it stays as it
+was. https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+"""
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import structlog
+
+from chatcluster_operator import errors, kinds, kube, names, telemetry
+from chatcluster_operator.kinds import Kind
+from chatcluster_operator.names import Manifest
+
+Owner = tuple[str, str]
+"""Namespace and name of a ChatCluster."""
+
+_WATCH_SECONDS = (240, 300)
+"""How long a watch runs before it is made anew: drawn from this, so that not all end at once."""
+_PAUSES = (0.5, 30.0)
+"""Seconds until a failed watch is made anew: the first pause and the longest."""
+_KEEPS_MANAGERS = {"Deployment"}
+"""Where it matters who set a field; elsewhere that is half of an object's size, and nobody reads it."""
+
+_log = structlog.get_logger()
+
+
+class Store:
+    """The children by their owner. Used from the event loop only."""
+
+    def __init__(self, changed: Callable[[Owner], None]) -> None:
+        self._changed = changed
+        self._objects: dict[Owner, dict[tuple[str, str], Manifest]] = {}
+
+    def of(self, owner: Owner, kinds_: Iterable[Kind]) -> Iterator[Manifest]:
+        """All objects of these kinds that carry the name of a ChatCluster, whoever owns them."""
+        wanted = {kind.name for kind in kinds_}
+        return (found for (kind, _), found in self._objects.get(owner, {}).items() if kind in wanted)
+
+    def put(self, found: Manifest) -> None:
+        """An object is new, or has changed."""
+        owner, key = _place(found)
+        self._objects.setdefault(owner, {})[key] = found
+        self._changed(owner)
+
+    def drop(self, found: Manifest) -> None:
+        """An object is gone."""
+        owner, key = _place(found)
+        objects = self._objects.get(owner, {})
+        if objects.pop(key, None) is not None:
+            self._changed(owner)
+        if not objects:
+            self._objects.pop(owner, None)
+
+    def replace(self, kind: Kind, namespace: str | None, listed: list[Manifest]) -> None:
+        """All that there is of a kind, in a namespace or everywhere."""
+        fresh = {_place(found) for found in listed}
+        for owner, objects in list(self._objects.items()):
+            for key in [key for key in objects if key[0] == kind.name and namespace in (None, owner[0])]:
+                if (owner, key) not in fresh:
+                    self.drop(objects[key])
+        for found in listed:
+            self.put(found)
+
+
+def _place(found: Manifest) -> tuple[Owner, tuple[str, str]]:
+    metadata = found["metadata"]
+    owner = metadata["namespace"], metadata.get("labels", {}).get(names.INSTANCE, "")
+    return owner, (found["kind"], metadata["name"])
+
+
+@dataclass(slots=True)
+class _Liveness:
+    listed: bool = False
+    heard: float = 0.0
+
+
+class Watches:
+    """One thread for each kind and namespace."""
+
+    def __init__(self, server: kube.ApiServer, store: Store, namespaces: Iterable[str]) -> None:
+        """`namespaces`: those to watch; none: all."""
+        self._server = server
+        self._store = store
+        places: list[str | None] = list(namespaces) or [None]
+        self._live = {(kind, place): _Liveness() for kind in kinds.WATCHED for place in places}
+        self._loop = asyncio.get_running_loop()
+        self._complete = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin. The threads end with the process: nothing is lost with them."""
+        for kind, place in self._live:
+            threading.Thread(target=self._follow, args=(kind, place), daemon=True, name=f"watch-{kind.plural}").start()
+
+    async def complete(self) -> None:
+        """Wait until everything was listed once: before that, what is there looks as if it were missing."""
+        await self._complete.wait()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything was listed once."""
+        return self._complete.is_set()
+
+    def oldest(self) -> float:
+        """Seconds since the quietest watch said anything."""
+        ages: dict[str, float] = {}
+        for (kind, _), live in self._live.items():
+            ages[kind.name] = max(ages.get(kind.name, 0), time.monotonic() - live.heard)
+        for name, age in ages.items():
+            telemetry.WATCH_AGE_SECONDS.labels(name).set(age)
+        return max(ages.values())
+
+    # -- in the threads
+
+    def _follow(self, kind: Kind, place: str | None) -> None:
+        pause, version = _PAUSES[0], ""
+        while not self._loop.is_closed():
+            try:
+                version = version or self._list(kind, place)
+                version = self._watch(kind, place, version)
+                pause = _PAUSES[0]
+            except kube.Gone:
+                telemetry.WATCH_RESTARTS_TOTAL.labels(kind.name, "gone").inc()
+                version = ""
+            except errors.OperatorError as exc:
+                _log.warning("watch_failed", kind=kind.name, namespace=place, error=str(exc))
+                telemetry.WATCH_RESTARTS_TOTAL.labels(kind.name, exc.reason).inc()
+                time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
+                pause = min(2 * pause, _PAUSES[1])
+            except RuntimeError:
+                return  # the loop is closed: the operator has ended
+
+    def _list(self, kind: Kind, place: str | None) -> str:
+        items, version = self._server.list(kind, place)
+        listed = [_slim(kind, found) for found in items]
+        self._tell(lambda: self._listed(kind, place, listed))
+        return version
+
+    def _watch(self, kind: Kind, place: str | None, version: str) -> str:
+        """Follow until the API server ends the watch; the version to go on from."""
+        seconds = random.randint(*_WATCH_SECONDS)  # noqa: S311 - jitter
+        for event in self._server.watch(kind, place, version, seconds):
+            found = _slim(kind, event["object"])
+            version = str(found["metadata"]["resourceVersion"])
+            self._live[kind, place].heard = time.monotonic()
+            if event["type"] == "DELETED":
+                self._tell(lambda found=found: self._store.drop(found))  # type: ignore[misc]
+            elif event["type"] != "BOOKMARK":
+                self._tell(lambda found=found: self._store.put(found))  # type: ignore[misc]
+        return version
+
+    def _tell(self, step: Callable[[], None]) -> None:
+        self._loop.call_soon_threadsafe(step)
+
+    # -- in the event loop
+
+    def _listed(self, kind: Kind, place: str | None, listed: list[Manifest]) -> None:
+        self._store.replace(kind, place, listed)
+        live = self._live[kind, place]
+        live.listed, live.heard = True, time.monotonic()
+        if all(live.listed for live in self._live.values()):
+            self._complete.set()
+
+
+def _slim(kind: Kind, found: Manifest) -> Manifest:
+    """Lists leave out what is the same for all of their items."""
+    found.setdefault("kind", kind.name)
+    found.setdefault("apiVersion", kind.api_version)
+    if kind.name not in _KEEPS_MANAGERS:
+        found["metadata"].pop("managedFields", None)
+    return found

@@ -1,0 +1,76 @@
+"""EndpointSlices as Kubernetes writes them: what a single one says about where the endpoints of a Service are.
+
+Owns the fields that are read (`discovery.k8s.io/v1`) and what they mean. Does not own how several slices, and what they
+said before, become one view (view), nor how they come here (apiserver). Pure.
+"""
+
+import msgspec
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One way to one pod."""
+
+    pod: str
+    """Its UID; for an endpoint that is no pod, its address. A pod that gets another address is known by it."""
+    address: str
+    """host:port, with brackets around an IPv6 address."""
+
+
+class Metadata(msgspec.Struct, frozen=True, rename="camel"):
+    """Of any object."""
+
+    name: str = ""
+    resource_version: str = ""
+
+
+class _Conditions(msgspec.Struct, frozen=True):
+    ready: bool | None = None
+    serving: bool | None = None
+
+
+class _Pod(msgspec.Struct, frozen=True):
+    uid: str = ""
+
+
+class _Endpoint(msgspec.Struct, frozen=True, rename="camel"):
+    addresses: tuple[str, ...]
+    conditions: _Conditions = _Conditions()
+    target_ref: _Pod = _Pod()
+
+
+class _Port(msgspec.Struct, frozen=True):
+    name: str | None = None
+    port: int | None = None
+
+
+class EndpointSlice(msgspec.Struct, frozen=True):
+    """What is read of one."""
+
+    metadata: Metadata
+    endpoints: tuple[_Endpoint, ...] | None = None
+    """`null` for a Service without pods: Go's empty list."""
+    ports: tuple[_Port, ...] | None = None
+
+    def serving(self, port: str) -> frozenset[Endpoint]:
+        """The endpoints that take calls at the port of this name.
+
+        A pod that terminates is among them as long as it serves. Of several addresses the first counts: the API calls
+        them interchangeable.
+        """
+        number = next((p.port for p in self.ports or () if p.name == port), None)
+        if number is None:
+            return frozenset()
+        return frozenset(
+            Endpoint(found.target_ref.uid or found.addresses[0], _address(found.addresses[0], number))
+            for found in self.endpoints or ()
+            if found.addresses and _serves(found.conditions)
+        )
+
+
+def _serves(conditions: _Conditions) -> bool:
+    # By the API reference of EndpointConditions an unknown `serving` is what `ready` is, an unknown `ready` is true.
+    return conditions.serving if conditions.serving is not None else conditions.ready is not False
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

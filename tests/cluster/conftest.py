@@ -1,0 +1,47 @@
+"""What tests of the operator against an API server share."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from support import operating
+from support.cluster.fixtures import Target
+from support.operating import Api
+from support.system import Process
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(api_server: Target) -> Path:
+    """Return the way to an API server that knows ChatClusters."""
+    operating.install_crd(api_server.kubectl)
+    return api_server.kubeconfig
+
+
+@pytest.fixture
+def namespaces(api_server: Target) -> Callable[[], str]:
+    """Return a function that makes one namespace after another."""
+
+    def make() -> str:
+        name = f"test-{uuid.uuid4().hex[:10]}"
+        api_server.kubectl("create", "namespace", name)
+        return name
+
+    return make
+
+
+@pytest.fixture
+async def api(kubeconfig: Path, namespaces: Callable[[], str]) -> AsyncIterator[Api]:
+    """Yield requests to a namespace of its own."""
+    api = Api(kubeconfig, namespaces())
+    yield api
+    api.close()
+
+
+@pytest.fixture
+async def operator(kubeconfig: Path, api: Api, tmp_path: Path) -> AsyncIterator[Process]:
+    """Yield a running operator, which keeps to that namespace."""
+    environ = {"CHATCLUSTER_OPERATOR_NAMESPACES": api.namespace}
+    async with operating.running(kubeconfig, tmp_path / "operator", environ) as operator:
+        yield operator

@@ -1,0 +1,160 @@
+"""The test cluster's beginning and end: it comes up again after any crash, and leaves nothing behind.
+
+These clusters have a number and a folder of their own, beside the one that the other tests use.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support import tiers
+from support.cluster import prerequisites
+from support.cluster.cluster import DAEMONS, Cluster
+from support.cluster.commands import ClusterError, run, until
+from support.eventually import eventually
+
+NUMBER = 1
+UP = f"""
+import pathlib, sys
+from support.cluster.cluster import Cluster
+Cluster(pathlib.Path(sys.argv[1]), number={NUMBER}).up()
+"""
+SETTINGS = ("net/ipv4/ip_forward", "vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a cluster could leave behind on the machine."""
+
+    processes: frozenset[str]
+    namespaces: frozenset[str]
+    mounts: frozenset[str]
+    links: frozenset[str]
+    routes: frozenset[str]
+    groups: frozenset[str]
+    filters: str
+    settings: tuple[str, ...]
+
+    def added_to(self, before: "Machine") -> dict[str, object]:
+        """Return what is here that was not there, by kind; what others took down meanwhile does not count."""
+        sets = ("processes", "namespaces", "mounts", "links", "routes", "groups")
+        added: dict[str, object] = {name: getattr(self, name) - getattr(before, name) for name in sets}
+        same = (self.filters, self.settings) == (before.filters, before.settings)
+        return {name: value for name, value in [*added.items(), ("changed", not same)] if value}
+
+
+def machine(folder: Path) -> Machine:
+    """Look at this machine: of its processes only at those that have to do with a cluster's folder."""
+    commands = {int(path.parent.name): _read(path) for path in Path("/proc").glob("[0-9]*/cmdline")}
+    own = {f"{pid} {command}" for pid, command in commands.items() if str(folder) in command and pid != os.getpid()}
+    namespaces = {link for pid in commands for kind in ("pid", "mnt", "net") if (link := _link(pid, kind))}
+    return Machine(
+        frozenset(own),
+        frozenset(namespaces),
+        frozenset(Path("/proc/self/mounts").read_text().splitlines()),
+        frozenset(path.name for path in Path("/sys/class/net").iterdir()),
+        frozenset(run("ip", "route").splitlines()),
+        frozenset(str(path) for path in Path("/sys/fs/cgroup").glob("**/chatcluster-test*")),
+        "\n".join(line for line in run("iptables-save").splitlines() if not line.startswith("#")),
+        tuple(Path("/proc/sys", name).read_text() for name in SETTINGS),
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def _link(pid: int, kind: str) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/ns/{kind}").readlink())
+    except OSError:
+        return ""
+
+
+async def is_as_before(folder: Path, before: Machine) -> None:
+    """Wait until nothing is here that was not there: the kernel may still be burying processes that were killed."""
+
+    def nothing_added() -> bool:
+        assert machine(folder).added_to(before) == {}
+        return True
+
+    await eventually(nothing_added, within=10)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Yield a cluster that is not up, and take it down after the test."""
+    try:
+        prerequisites.check()
+    except ClusterError as exc:
+        tiers.missing(f"no cluster: {exc}", f"{prerequisites.INSTALL}, as root on Linux")
+    cluster = Cluster(tmp_path / "state", number=NUMBER)
+    yield cluster
+    cluster.down()
+
+
+def begin(cluster: Cluster) -> "subprocess.Popen[bytes]":
+    """Bring it up in a process of its own."""
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    return subprocess.Popen([sys.executable, "-P", "-c", UP, str(cluster.folder)], env=environ)  # noqa: S603
+
+
+async def test_up_and_down(cluster: Cluster) -> None:
+    """Going up is idempotent, mends what was killed, and after going down the machine is as it was before."""
+    before = machine(cluster.folder)
+
+    cluster.up()
+    first = cluster.daemon("init").identity
+    cluster.up()
+    assert cluster.daemon("init").identity == first
+    cluster.daemon("kube-proxy").kill()
+    assert not cluster.is_well()
+    cluster.up()
+    assert cluster.is_well()
+    assert machine(cluster.folder).added_to(before)["processes"]
+
+    cluster.down()
+    await is_as_before(cluster.folder, before)
+    assert not cluster.folder.exists()
+    cluster.down()
+
+
+@pytest.mark.parametrize("stage", ["init", "containerd", "kubelet"])
+async def test_killed_on_its_way_up(cluster: Cluster, stage: str) -> None:
+    """Whoever brings it up is killed by SIGKILL in the middle: going down still leaves nothing behind."""
+    before = machine(cluster.folder)
+    begun = begin(cluster)
+    until((cluster.folder / f"{stage}.pid").exists, within=120, what=f"start of {stage}")
+
+    begun.kill()
+    begun.wait()
+
+    assert machine(cluster.folder).added_to(before)["processes"]
+    cluster.down()
+    await is_as_before(cluster.folder, before)
+
+
+def test_up_after_a_crash(cluster: Cluster) -> None:
+    """What is left of a cluster whose own init was killed, and of one that never got up, does not stand in the way."""
+    begun = begin(cluster)
+    until((cluster.folder / "kubelet.pid").exists, within=120, what="start of the kubelet")
+    begun.kill()
+    begun.wait()
+
+    cluster.up()
+    assert cluster.is_well()
+    identity = cluster.daemon("init").identity
+    assert identity is not None
+    identity.signal(signal.SIGKILL)
+    until(lambda: not any(cluster.daemon(name).running for name in DAEMONS), within=30, what="end of all processes")
+    cluster.up()
+    assert cluster.is_well()

@@ -1,0 +1,172 @@
+"""The images that pods of the test cluster run, built without an engine and kept by what they were made of.
+
+Owns pause, the Debian base that stands in for Python's official image, Valkey of Debian's, and the product's two images
+from their own Dockerfiles. An image is a file, an archive as `docker save` writes it, named after a hash of all that it
+was built from: what did not change is not built again. Does not own how it gets to a node: `cluster`.
+"""
+
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.cluster import tools
+from support.cluster.commands import run
+from support.cluster.node import PAUSE
+
+ROOT = Path(__file__).parent.parent.parent.parent
+RECIPES = ROOT / "tests" / "cluster" / "images"
+DEBIAN = "docker.io/chatcluster-test/debian:1"
+VALKEY = "docker.io/chatcluster-test/valkey:1"
+
+_SUITE = "trixie"
+_PACKAGES = ("ca-certificates", "python3", "python3-venv")
+_CERTIFICATES = Path("/etc/ssl/certs")
+_BUILD_WITHIN = 1_800.0
+_KEPT = 4
+"""How many archives of an image are kept: those of the branches that one works on."""
+_LAYERS_KEPT = 200
+"""How many layers are kept between builds, before those that no image needs are removed: about 5 GB."""
+_SECLUDED = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""What a build mounts and starts is its own, and ends with it, also when it is killed."""
+_UNSHIPPED = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
+    "var/cache/apt",
+    "var/lib/apt/lists",
+)
+"""What a running image never reads: a third of Debian's size."""
+PRODUCT = ("services", "operator")
+_CONTEXT = {
+    "services": ("services.lock", "services/src", "LICENSE"),
+    "operator": ("operator.lock", "operator/src", "LICENSE"),
+}
+"""What the product's images are built from, below the root of the tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image's name in the cluster, and the archive that has it."""
+
+    reference: str
+    archive: Path
+
+
+def build_base() -> list[Image]:
+    """Build the images that do not depend on the tree, unless they are there; returns them."""
+    return [pause(), debian(), valkey()]
+
+
+def pause() -> Image:
+    """Build the image that every pod needs."""
+    source = tools.SOURCE / "pause" / "main.go"
+    archive = _archive("pause", source, RECIPES / "pause.Dockerfile")
+    if not archive.exists():
+        with tempfile.TemporaryDirectory() as scratch:
+            tools.build_pause(Path(scratch) / "pause")
+            _build(PAUSE, archive, RECIPES / "pause.Dockerfile", Path(scratch))
+    return Image(PAUSE, archive)
+
+
+def debian() -> Image:
+    """Build the base of the Python images: debootstrap, 40 s."""
+    recipe = RECIPES / "debian.Dockerfile"
+    archive = _archive("debian", recipe, text=f"{_SUITE} {_PACKAGES} {_UNSHIPPED}")
+    if not archive.exists():
+        with tempfile.TemporaryDirectory(dir=tools.cache()) as scratch:
+            _debootstrap(Path(scratch))
+            _build(DEBIAN, archive, recipe, Path(scratch))
+    return Image(DEBIAN, archive)
+
+
+def valkey() -> Image:
+    """Build a Redis-compatible server's image on the base."""
+    recipe = RECIPES / "valkey.Dockerfile"
+    archive = _archive("valkey", recipe, text=debian().archive.name)
+    if not archive.exists():
+        _build(VALKEY, archive, recipe, RECIPES, f"--build-arg=BASE={_base()}")
+    return Image(VALKEY, archive)
+
+
+def product(name: str) -> Image:
+    """Build `services` or `operator` from its own Dockerfile, tagged with its version."""
+    recipe = ROOT / name / "Dockerfile"
+    archive = _archive(name, recipe, *_files(name), text=debian().archive.name)
+    reference = f"docker.io/chatcluster/{name}:{version(name)}"
+    if not archive.exists():
+        # While it is built, what the machine trusts is trusted.
+        trust = f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro"
+        arguments = (f"--build-arg=PYTHON_IMAGE={_base()}", f"--build-arg=VERSION={version(name)}")
+        _build(reference, archive, recipe, ROOT, *arguments, trust)
+    return Image(reference, archive)
+
+
+def version(name: str) -> str:
+    """Return the version of one of the product's two distributions, which is its image's tag."""
+    package = {"services": "chatcluster", "operator": "chatcluster_operator"}[name]
+    text = (ROOT / name / "src" / package / "__init__.py").read_text()
+    found = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
+    assert found, f"{name} has no __version__"
+    return found[1]
+
+
+def _debootstrap(folder: Path) -> None:
+    command = ("debootstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}", _SUITE, folder)
+    run(*_SECLUDED, *command, within=_BUILD_WITHIN)
+    for path in _UNSHIPPED:
+        shutil.rmtree(folder / path, ignore_errors=True)
+    # As in Python's official image.
+    (folder / "usr/local/bin/python").symlink_to("/usr/bin/python3")
+
+
+def _build(reference: str, archive: Path, recipe: Path, context: Path, *options: str) -> None:
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    partial = archive.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as running:
+        # Layers are kept, so that a changed source file does not install the dependencies again.
+        buildah = (*_SECLUDED, "buildah", f"--root={tools.cache() / 'layers'}", f"--runroot={running}")
+        build = (
+            "build",
+            "--isolation=chroot",
+            "--layers", "--label=x=y",
+            f"--file={recipe}",
+            f"--tag={reference}",
+            *options,
+            f"{context}",
+        )
+        run(*buildah, *build, within=_BUILD_WITHIN)
+        run(*buildah, "push", reference, f"docker-archive:{partial}:{reference}", within=_BUILD_WITHIN)
+        if len(run(*buildah, "images", "--all", "--quiet").split()) > _LAYERS_KEPT:
+            run(*buildah, "rmi", "--prune")
+    partial.replace(archive)
+    _forget_old(archive)
+
+
+def _forget_old(newest: Path) -> None:
+    name = newest.name.rpartition("-")[0]
+    archives = sorted(newest.parent.glob(f"{name}-*.tar"), key=lambda path: path.stat().st_mtime)
+    for old in archives[:-_KEPT]:
+        old.unlink()
+
+
+def _archive(name: str, *files: Path, text: str = "") -> Path:
+    digest = hashlib.sha256(text.encode())
+    for path in files:
+        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
+    return tools.cache() / "images" / f"{name}-{digest.hexdigest()[:16]}.tar"
+
+
+def _files(name: str) -> Iterator[Path]:
+    for path in map(ROOT.joinpath, _CONTEXT[name]):
+        files = [path] if path.is_file() else sorted(path.rglob("*"))
+        yield from (file for file in files if file.is_file() and "__pycache__" not in file.parts)
+
+
+def _base() -> str:
+    return f"docker-archive:{debian().archive}"

