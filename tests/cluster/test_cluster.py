@@ -4,7 +4,7 @@ import pytest
 
 from support.cluster import images, node
 from support.cluster.cluster import Cluster
-from support.cluster.commands import run, until
+from support.cluster.commands import ClusterError, run, until
 from support.cluster.fixtures import Target
 from support.cluster.kubectl import Kubectl, Manifest
 
@@ -46,6 +46,14 @@ def server(kubectl: Kubectl, name: str) -> None:
     kubectl("wait", "--for=condition=Ready", f"pod/{name}", WITHIN, within=150)
 
 
+def answers(kubectl: Kubectl, url: str) -> bool:
+    """Whether the pod `web` gets an answer from this address: Services work a moment after their pods are ready."""
+    try:
+        return kubectl("exec", "web", "--", "python3", "-c", FETCH, url) == "200\n"
+    except ClusterError:
+        return False
+
+
 @pytest.fixture(scope="session")
 def cluster(own_cluster: Cluster) -> Target:
     """Return our own cluster, with the image that these pods run: it is on no other."""
@@ -65,7 +73,7 @@ def test_names_services_and_endpoints(namespace: Kubectl) -> None:
     server(namespace, "web")
 
     url = f"http://web.{namespace.namespace}.svc.cluster.local/"
-    assert namespace("exec", "web", "--", "python3", "-c", FETCH, url).strip() == "200"
+    until(lambda: answers(namespace, url), within=30, what=f"answer of {url}")
     (found,) = namespace.get("endpointslices", "", "-l", "kubernetes.io/service-name=web")["items"]
     address = namespace.get("pod", "web")["status"]["podIP"]
     assert [(end["addresses"], end["conditions"]["ready"]) for end in found["endpoints"]] == [([address], True)]

@@ -25,6 +25,8 @@ from chatcluster_operator.spec import COMPONENTS
 from support import crd, manifests
 from support.manifests import EXTERNAL, merged, nested
 
+Reader = Callable[[Mapping[str, str]], Any]
+
 DRAWN = "Zm9vYmFyYmF6cXV4-_0123456789abcdef"
 """As the operator draws it: of letters, digits, - and _."""
 FIELDS = {"status.podIP": "10.1.2.3", "metadata.name": "demo-pod-abcde"}
@@ -35,8 +37,6 @@ URLS = {
     "sentinel": "redis://:pass@a.example.com:26379,b.example.com:26379/mymaster",
     "cluster": "redis://:pass@a.example.com,b.example.com",
 }
-Reader = Callable[[Mapping[str, str]], Any]
-
 WITH_CA = merged(EXTERNAL, nested("redis.external.caSecretRef", {"name": "my-ca", "key": "ca.crt"}))
 SERVICES = {component: manifests.children()["Service", f"demo-{component}"] for component in ("redis", "logic")}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from support import tiers
-from support.cluster import images, tools
+from support.cluster import cache, images
 from support.cluster.commands import ClusterError, run
 from support.cluster.targets import KIND
 from support.crd import ROOT
@@ -122,7 +122,7 @@ def _load(engine: str, name: str, scratch: Path) -> str:
 
 def _reader() -> Path:
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(SOURCE.iterdir())))
-    return tools.cache() / f"kind-config-{digest.hexdigest()[:16]}"
+    return cache.root() / f"kind-config-{digest.hexdigest()[:16]}"
 
 
 if __name__ == "__main__":

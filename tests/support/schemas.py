@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from support import crd, tiers
-from support.cluster import tools
+from support.cluster import cache, tools
 from support.cluster.commands import run
 
 Schema = dict[str, Any]
@@ -35,7 +35,7 @@ def kubeconform(text: str, folder: Path) -> str:
 
 def openapi() -> Path:
     """Return where Kubernetes' own description of its API is, whether it was fetched yet or not."""
-    return tools.cache() / f"openapi-{tools.KUBERNETES}.json"
+    return cache.root() / f"openapi-{tools.KUBERNETES}.json"
 
 
 def prepare() -> None:

@@ -44,11 +44,13 @@ class Follower:
         self._thread.join(grace)
 
     def _run(self) -> None:
+        identity: Any = names.FIELD_MANAGER  # without one kopf asks for the user's name, which a pod's user has not
         try:
             asyncio.run(
                 kopf.operator(
                     registry=self._registry,
                     standalone=True,
+                    identity=identity,
                     clusterwide=not self._namespaces,
                     namespaces=self._namespaces,
                     stop_flag=self._stop,

@@ -32,7 +32,8 @@ ETCD_PORT = 2379
 
 _LOCK = "lock"
 _READY_WITHIN = 120.0
-_GRACE = 20.0
+_GRACE = 5.0
+"""Seconds: an API server whose watches are held by others never ends by itself."""
 _IMPORT_WITHIN = 300.0
 
 
@@ -103,11 +104,10 @@ class Cluster:
 
     def down(self) -> None:
         """Take it down, whatever state it is in, with all that it stored."""
-        if self.folder.exists():
-            prerequisites.check_root()
-            with self._held():
-                self._clean()
-            shutil.rmtree(self.folder)
+        prerequisites.check_root()
+        with self._held():
+            self._clean()
+        shutil.rmtree(self.folder)
 
     def is_well(self) -> bool:
         """Whether it is up, complete, of this version, and all of its processes live."""

@@ -48,7 +48,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     if existing := _existing(scratch):
         yield Target(existing)
         return
-    _require_programs(tools.KUBERNETES, _API_PROGRAMS)
+    require_programs(tools.KUBERNETES, _API_PROGRAMS)
     with api_servers.running(scratch) as server:
         yield Target(server.kubeconfig)
 
@@ -63,7 +63,7 @@ def start_api_server(tmp_path: Path) -> Iterator[StartApiServer]:
     with ExitStack() as stack:
 
         def start(*, version: str = tools.KUBERNETES, nodes: int = 0) -> ApiServer:
-            _require_programs(version, tools.PROGRAMS if nodes else _API_PROGRAMS, (tools.KWOK,) if nodes else ())
+            require_programs(version, tools.PROGRAMS if nodes else _API_PROGRAMS, (tools.KWOK,) if nodes else ())
             folder = tmp_path / f"api-server-{uuid.uuid4().hex[:8]}"
             return stack.enter_context(api_servers.running(folder, version=version, nodes=nodes))
 
@@ -111,8 +111,7 @@ def namespace(cluster: Target) -> Iterator[Kubectl]:
     with _namespace(cluster) as kubectl:
         yield kubectl
         kubectl("delete", "namespace", kubectl.namespace, "--wait=false")
-        gone = ("--for=delete", "pods", "--all", f"--timeout={_GONE_WITHIN:.0f}s")
-        kubectl("wait", *gone, within=_GONE_WITHIN + 30)
+        kubectl("delete", "pods", "--all", within=_GONE_WITHIN)  # from now on nobody makes new ones
 
 
 @pytest.fixture
@@ -135,7 +134,8 @@ def _existing(scratch: Path) -> Path | None:
     return targets.existing(os.environ, scratch)
 
 
-def _require_programs(version: str, programs: tuple[str, ...], others: tuple[tools.Tool, ...] = ()) -> None:
+def require_programs(version: str, programs: tuple[str, ...], others: tuple[tools.Tool, ...] = ()) -> None:
+    """Skip the running test unless these programs of a version of Kubernetes, and these tools, are built."""
     if lacking := tools.missing(version, programs=programs, tools=others):
         tiers.missing(f"not built: {', '.join(lacking)}", prerequisites.INSTALL)
 

@@ -8,12 +8,11 @@ was built from: what did not change is not built again. Does not own how it gets
 import hashlib
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.cluster import tools
+from support.cluster import cache, tools
 from support.cluster.commands import run
 from support.cluster.node import PAUSE
 
@@ -66,10 +65,12 @@ def pause() -> Image:
     """Build the image that every pod needs."""
     source = tools.SOURCE / "pause" / "main.go"
     archive = _archive("pause", source, RECIPES / "pause.Dockerfile")
-    if not archive.exists():
-        with tempfile.TemporaryDirectory() as scratch:
-            tools.build_pause(Path(scratch) / "pause")
-            _build(PAUSE, archive, RECIPES / "pause.Dockerfile", Path(scratch))
+    with cache.making(archive) as made:
+        if made is not None:
+            context = made.with_suffix(".context")
+            context.mkdir()
+            tools.build_pause(context / "pause")
+            _build(Image(PAUSE, made), RECIPES / "pause.Dockerfile", context)
     return Image(PAUSE, archive)
 
 
@@ -77,32 +78,40 @@ def debian() -> Image:
     """Build the base of the Python images: debootstrap, 40 s."""
     recipe = RECIPES / "debian.Dockerfile"
     archive = _archive("debian", recipe, text=f"{_SUITE} {_PACKAGES} {_UNSHIPPED}")
-    if not archive.exists():
-        with tempfile.TemporaryDirectory(dir=tools.cache()) as scratch:
-            _debootstrap(Path(scratch))
-            _build(DEBIAN, archive, recipe, Path(scratch))
+    with cache.making(archive) as made:
+        if made is not None:
+            context = made.with_suffix(".context")
+            _debootstrap(context)
+            _build(Image(DEBIAN, made), recipe, context)
     return Image(DEBIAN, archive)
 
 
 def valkey() -> Image:
     """Build a Redis-compatible server's image on the base."""
     recipe = RECIPES / "valkey.Dockerfile"
-    archive = _archive("valkey", recipe, text=debian().archive.name)
-    if not archive.exists():
-        _build(VALKEY, archive, recipe, RECIPES, f"--build-arg=BASE={_base()}")
+    base = debian()
+    archive = _archive("valkey", recipe, text=base.archive.name)
+    with cache.making(archive) as made:
+        if made is not None:
+            _build(Image(VALKEY, made), recipe, RECIPES, f"--build-arg=BASE=docker-archive:{base.archive}")
     return Image(VALKEY, archive)
 
 
 def product(name: str) -> Image:
     """Build `services` or `operator` from its own Dockerfile, tagged with its version."""
-    recipe = ROOT / name / "Dockerfile"
-    archive = _archive(name, recipe, *_files(name), text=debian().archive.name)
+    base, recipe = debian(), ROOT / name / "Dockerfile"
+    archive = _archive(name, recipe, *_files(name), text=base.archive.name)
     reference = f"docker.io/chatcluster/{name}:{version(name)}"
-    if not archive.exists():
-        # While it is built, what the machine trusts is trusted.
-        trust = f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro"
-        arguments = (f"--build-arg=PYTHON_IMAGE={_base()}", f"--build-arg=VERSION={version(name)}")
-        _build(reference, archive, recipe, ROOT, *arguments, trust)
+    with cache.making(archive) as made:
+        if made is not None:
+            # While it is built, what the machine trusts is trusted.
+            trust = f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro"
+            arguments = (
+                f"--build-arg=PYTHON_IMAGE=docker-archive:{base.archive}",
+                f"--build-arg=VERSION={version(name)}",
+            )
+            _build(Image(reference, made), recipe, ROOT, *arguments, trust)
+    _forget_old(archive)
     return Image(reference, archive)
 
 
@@ -124,28 +133,16 @@ def _debootstrap(folder: Path) -> None:
     (folder / "usr/local/bin/python").symlink_to("/usr/bin/python3")
 
 
-def _build(reference: str, archive: Path, recipe: Path, context: Path, *options: str) -> None:
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    partial = archive.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory() as running:
-        # Layers are kept, so that a changed source file does not install the dependencies again.
-        buildah = (*_SECLUDED, "buildah", f"--root={tools.cache() / 'layers'}", f"--runroot={running}")
-        build = (
-            "build",
-            "--isolation=chroot",
-            "--layers", "--label=x=y",
-            f"--file={recipe}",
-            f"--tag={reference}",
-            *options,
-            f"{context}",
-        )
-        run(*buildah, *build, within=_BUILD_WITHIN)
-        run(*buildah, "push", reference, f"docker-archive:{partial}:{reference}", within=_BUILD_WITHIN)
-        if len(run(*buildah, "images", "--all", "--quiet").split()) > _LAYERS_KEPT:
-            run(*buildah, "rmi", "--prune")
-    partial.replace(archive)
-    _forget_old(archive)
+def _build(image: Image, recipe: Path, context: Path, *options: str) -> None:
+    # Layers are kept, so that a changed source file does not install the dependencies again.
+    storage = (f"--root={cache.root() / 'layers'}", f"--runroot={image.archive.with_suffix('.running')}")
+    buildah = (*_SECLUDED, "buildah", *storage)
+    named = (f"--file={recipe}", f"--tag={image.reference}")
+    run(*buildah, "build", "--isolation=chroot", "--layers", *named, *options, f"{context}", within=_BUILD_WITHIN)
+    archive = f"docker-archive:{image.archive}:{image.reference}"
+    run(*buildah, "push", image.reference, archive, within=_BUILD_WITHIN)
+    if len(run(*buildah, "images", "--all", "--quiet").split()) > _LAYERS_KEPT:
+        run(*buildah, "rmi", "--prune")
 
 
 def _forget_old(newest: Path) -> None:
@@ -159,14 +156,10 @@ def _archive(name: str, *files: Path, text: str = "") -> Path:
     digest = hashlib.sha256(text.encode())
     for path in files:
         digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
-    return tools.cache() / "images" / f"{name}-{digest.hexdigest()[:16]}.tar"
+    return cache.root() / "images" / f"{name}-{digest.hexdigest()[:16]}.tar"
 
 
 def _files(name: str) -> Iterator[Path]:
     for path in map(ROOT.joinpath, _CONTEXT[name]):
         files = [path] if path.is_file() else sorted(path.rglob("*"))
         yield from (file for file in files if file.is_file() and "__pycache__" not in file.parts)
-
-
-def _base() -> str:
-    return f"docker-archive:{debian().archive}"

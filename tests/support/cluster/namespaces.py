@@ -21,6 +21,7 @@ from support.cluster.daemons import Daemon, Identity
 
 _GONE_WITHIN = 60.0
 _CGROUPS = Path("/sys/fs/cgroup")
+_CONTROLLERS = ("cpu", "cpuset", "hugetlb", "memory", "pids")
 _INIT = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\nwhile True: signal.pause()"
 """It buries its children by ignoring their ends: whoever is an orphan in a process namespace becomes its child."""
 
@@ -60,7 +61,8 @@ ip address add "$2/30" dev eth0
 ip link set eth0 up
 ip route add default via "$3"
 echo 1 > /proc/sys/net/ipv4/ip_forward
-if [ -d /proc/sys/net/bridge ]; then echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables; fi
+test -d /proc/sys/net/bridge || modprobe br_netfilter
+echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables
 """
 
 
@@ -120,6 +122,7 @@ class Namespaces:
         run(*self.enter, "sh", "-c", _FURNISH, "sh", self.folder, self.address, self.outside)
         for network in () if self.number else (PODS, SERVICES):
             run("ip", "route", "add", network, "via", self.address, "dev", self.link)
+        _delegate()
         for group in _groups(self.group):
             group.mkdir(exist_ok=True)
 
@@ -150,6 +153,14 @@ def _marked(mark: str) -> list[Identity]:
             if path.read_bytes().endswith(b"\0" + os.fsencode(mark) + b"\0"):
                 found.append(Identity.of(int(path.parent.name)))
     return [identity for identity in found if identity is not None]
+
+
+def _delegate() -> None:
+    # With control groups of version 2 the kubelet wants to find in its group whatever the machine's root has.
+    control = _CGROUPS / "cgroup.subtree_control"
+    if control.exists():
+        there = (_CGROUPS / "cgroup.controllers").read_text().split()
+        control.write_text(" ".join(f"+{name}" for name in _CONTROLLERS if name in there))
 
 
 def _groups(name: str) -> list[Path]:

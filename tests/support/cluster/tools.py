@@ -4,16 +4,14 @@ Owns which versions, where they are, and building them. Does not own Debian's pa
 what the programs are started with. Here, because released binaries come from hosts that a test machine may not reach.
 """
 
-import fcntl
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.cluster import cache
 from support.cluster.commands import ClusterError, run
 
 KUBERNETES = "1.36.3"
@@ -46,14 +44,9 @@ KWOK = Tool("kwok", "sigs.k8s.io/kwok", "0.8.0", "./cmd/kwok")
 TOOLS = (HELM, HELM_UNITTEST, KUBECONFORM, COREDNS, KWOK)
 
 
-def cache() -> Path:
-    """Return the folder for what takes long to make and stays good: $XDG_CACHE_HOME/chatcluster."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chatcluster"
-
-
 def program(tool: Tool) -> Path:
     """Return where a tool is, whether it was built yet or not."""
-    return cache() / f"{tool.name}-{tool.version}" / tool.name
+    return cache.root() / f"{tool.name}-{tool.version}" / tool.name
 
 
 def kubernetes(name: str, version: str = KUBERNETES) -> Path:
@@ -81,8 +74,9 @@ def build_kubernetes(version: str = KUBERNETES) -> None:
     module = module_file(version)
     if not module.is_file() or f"k8s.io/kubernetes v{version}\n" not in module.read_text():
         raise ClusterError(f"no module file for Kubernetes {version}: python -m support.cluster pin {version}")
-    with _building(_kubernetes(version)) as folder:
+    with cache.making(_kubernetes(version)) as folder:
         if folder is not None:
+            folder.mkdir()
             command = ("build", "-trimpath", f"-modfile={module}", f"-ldflags={_stamp(version)}", "-o", folder)
             _go(*command, ".", source=SOURCE)
             for name in PROGRAMS:
@@ -101,29 +95,13 @@ def module_file(version: str) -> Path:
 
 def build(tool: Tool) -> None:
     """Build a tool unless it is there; raises `ClusterError` as `build_kubernetes` does."""
-    with _building(program(tool).parent) as folder:
+    with cache.making(program(tool).parent) as folder:
         if folder is not None:
+            folder.mkdir()
             # In the module's own folder and not by `go install`, which refuses modules that replace others.
             described = json.loads(_go("mod", "download", "-json", f"{tool.module}@v{tool.version}", source=Path("/")))
             source = Path(described["Dir"])
             _go("build", "-trimpath", "-ldflags=-s -w", "-o", folder / tool.name, tool.package, source=source)
-
-
-@contextmanager
-def _building(target: Path) -> Iterator[Path | None]:
-    # Yields a folder that becomes the target when the block succeeds; None when there is nothing to do. The lock makes
-    # a second builder wait for the first one instead of building the same.
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / f".{target.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if target.is_dir():
-            yield None
-            return
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-            folder = Path(scratch) / target.name
-            folder.mkdir()
-            yield folder
-            folder.rename(target)
 
 
 def _go(*arguments: str | Path, source: Path) -> str:
@@ -149,4 +127,4 @@ def _stamp(version: str) -> str:
 
 
 def _kubernetes(version: str) -> Path:
-    return cache() / f"kubernetes-{version}"
+    return cache.root() / f"kubernetes-{version}"
