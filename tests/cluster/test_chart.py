@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from chatcluster_operator import names
+from support import replay
 from support.chart import CHART
 from support.cluster import images
 from support.cluster.cluster import Cluster
@@ -98,6 +99,18 @@ def test_clients_come_in_by_the_nodes_ports(
 
     assert said["code"] == 0, said
     figure(f"{module_installed[1]:.1f} s from kubectl apply to Ready")
+
+
+async def test_gochat_s_capture_is_met_through_the_services(module_installed: tuple[Installed, float]) -> None:
+    """What gochat answers, this does: REST through the Service, two gateways, TCP, and every frame."""
+    kubectl = module_installed[0].kubectl
+    api = kubectl.get("service", f"{DEMO}-api")["spec"]["clusterIP"]
+    pods = kubectl.get("pods", "", "-l", f"{names.COMPONENT}=connect")["items"]
+    first, second = (pod["status"]["podIP"] for pod in pods)
+
+    await replay.replay(
+        replay.Place(f"http://{api}:7070", (f"ws://{first}:7000/ws", f"ws://{second}:7000/ws"), (second, 7001))
+    )
 
 
 def test_an_upgrade_replaces_the_operator_and_nothing_else(installed: Installed) -> None:

@@ -42,9 +42,13 @@ class Machine:
     settings: tuple[str, ...]
 
     def added_to(self, before: "Machine") -> dict[str, object]:
-        """Return what is here that was not there, by kind; what others took down meanwhile does not count."""
-        sets = ("processes", "namespaces", "mounts", "links", "routes", "groups")
+        """Return what is here that was not there, by kind; what others took down meanwhile does not count.
+
+        Control groups count in any case: only one cluster has these.
+        """
+        sets = ("processes", "namespaces", "mounts", "links", "routes")
         added: dict[str, object] = {name: getattr(self, name) - getattr(before, name) for name in sets}
+        added["groups"] = self.groups
         same = (self.filters, self.settings) == (before.filters, before.settings)
         return {name: value for name, value in [*added.items(), ("changed", not same)] if value}
 
@@ -60,7 +64,7 @@ def machine(folder: Path) -> Machine:
         frozenset(Path("/proc/self/mounts").read_text().splitlines()),
         frozenset(path.name for path in Path("/sys/class/net").iterdir()),
         frozenset(run("ip", "route").splitlines()),
-        frozenset(str(path) for path in Path("/sys/fs/cgroup").glob("**/chatcluster-test*")),
+        frozenset(str(path) for path in Path("/sys/fs/cgroup").glob(f"**/chatcluster-test-{NUMBER}")),
         "\n".join(line for line in run("iptables-save").splitlines() if not line.startswith("#")),
         tuple(Path("/proc/sys", name).read_text() for name in SETTINGS),
     )

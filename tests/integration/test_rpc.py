@@ -296,6 +296,18 @@ async def test_the_pool_follows_the_directory(cluster: Cluster) -> None:
     assert (old.asked, new.asked) == (0, 1)
 
 
+@pytest.mark.full
+async def test_an_idle_connection_stays(cluster: Cluster) -> None:
+    """Its client pings every 10 s, and the server does not take the fourth for an attack."""
+    _, address = await cluster.serve(Logic())
+    async with rpc.channel(address) as channel:
+        channel.get_state(try_to_connect=True)
+        await asyncio.wait_for(channel.channel_ready(), 10)
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(channel.wait_for_state_change(grpc.ChannelConnectivity.READY), 50)
+
+
 async def test_too_many_calls_are_busy(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over the bound a call is refused at once instead of waiting."""
     monkeypatch.setattr(rpc, "MAX_CONCURRENT_CALLS", 1)

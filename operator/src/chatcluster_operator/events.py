@@ -10,31 +10,26 @@ from typing import Any
 from chatcluster_operator import hashing, names
 from chatcluster_operator.names import Manifest
 
-_WARNINGS = {("Degraded", "True"), ("Ready", "False")}
-_TOLD = ("Ready", "Degraded", "Progressing", "Paused")
-_UNSAID = {("Degraded", "False"), ("Paused", "False"), ("Progressing", "False"), ("Ready", "False")}
-"""What is no event when it is a condition's first word, or only the other side of another event."""
+_TOLD = {("Ready", "True"), ("Progressing", "True"), ("Degraded", "True"), ("Paused", "True")}
+"""The other side of each is told by one of these: what is not ready progresses, or is degraded."""
+_WARNING = "Degraded"
 
 
 def transitions(body: Manifest, before: Mapping[str, Any], after: Mapping[str, Any], now: str) -> Iterator[Manifest]:
     """An event for each condition that says something new."""
     said = {condition["type"]: condition for condition in before.get("conditions", [])}
     for condition in after["conditions"]:
-        if condition["type"] in _TOLD and _is_news(said.get(condition["type"]), condition):
+        if (condition["type"], condition["status"]) in _TOLD and _is_news(said.get(condition["type"]), condition):
             yield _event(body, condition, now)
 
 
 def _is_news(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
-    if (after["type"], after["status"]) in _UNSAID and after["type"] != "Ready":
-        return False
-    if before is None:
-        return (after["type"], after["status"]) not in _UNSAID
-    return bool(before["status"] != after["status"] or before["reason"] != after["reason"])
+    return before is None or any(before[what] != after[what] for what in ("status", "reason"))
 
 
 def _event(body: Manifest, condition: Mapping[str, Any], now: str) -> Manifest:
     metadata = body["metadata"]
-    kind = "Warning" if (condition["type"], condition["status"]) in _WARNINGS else "Normal"
+    kind = "Warning" if condition["type"] == _WARNING else "Normal"
     # One name for one transition: telling it twice makes no second event.
     name = f"{metadata['name']}.{hashing.digest([metadata['uid'], condition['type'], condition['reason'], now])}"
     return {

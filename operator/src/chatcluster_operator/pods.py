@@ -41,8 +41,11 @@ def _of_container(status: Manifest) -> Problem | None:
         return Problem(reason, _last_end(status))
     if reason and reason not in _HARMLESS:
         return Problem(reason, f"{waiting.get('message') or reason} (image {status.get('image', '')})")
-    ended = status.get("state", {}).get("terminated")
-    return Problem(ended.get("reason", "Error"), _end(ended)) if ended else None
+    if ended := status.get("state", {}).get("terminated"):
+        return Problem(ended.get("reason", "Error"), _end(ended))
+    if status.get("lastState", {}).get("terminated") and not status.get("ready"):
+        return Problem("Restarting", _last_end(status))  # between two crashes a container runs, which is no recovery
+    return None
 
 
 def _last_end(status: Manifest) -> str:

@@ -38,7 +38,6 @@ WATCH_RESTARTS_TOTAL = Counter(
     "chat_operator_watch_restarts_total", "Lists made because a watch had to begin anew, by reason.", ["kind", "reason"]
 )
 QUEUE_DEPTH = Gauge("chat_operator_queue_depth", "ChatClusters that wait to be looked at.")
-CHATCLUSTERS = Gauge("chat_operator_chatclusters", "ChatClusters that are known, by whether they are ready.", ["ready"])
 BUILD_INFO = Gauge("chat_operator_build_info", "1, with the operator's version.", ["version"])
 
 

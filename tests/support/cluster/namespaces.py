@@ -165,7 +165,8 @@ def _delegate() -> None:
 
 def _groups(name: str) -> list[Path]:
     unified = (_CGROUPS / "cgroup.controllers").exists()
-    roots = [_CGROUPS] if unified else [path for path in _CGROUPS.iterdir() if (path / "tasks").exists()]
+    # With version 1 there may be a hierarchy of version 2 beside the others, in which containers get groups too.
+    roots = [_CGROUPS] if unified else [path for path in _CGROUPS.iterdir() if (path / "cgroup.procs").exists()]
     return [root / name for root in roots]
 
 

@@ -87,6 +87,17 @@ def test_a_container_that_has_just_ended_says_so() -> None:
     assert told == Problem("Error", "pod demo-api-x: ended with exit code 1 (Error)")
 
 
+def test_a_container_between_two_crashes_is_no_recovery() -> None:
+    """It runs, and is not ready yet; once it is, its past is nobody's business."""
+    status = container_status(running={})
+    status["containerStatuses"][0] |= {"restartCount": 2, "lastState": {"terminated": {"exitCode": 1}}}
+
+    told = problem({**status, "containerStatuses": [{**status["containerStatuses"][0], "ready": False}]})
+
+    assert told == Problem("Restarting", "pod demo-api-x: ended with exit code 1 (Error), restarted 2 times")
+    assert problem({**status, "containerStatuses": [{**status["containerStatuses"][0], "ready": True}]}) is None
+
+
 def test_the_first_container_with_a_problem_is_told_of() -> None:
     """Others may add containers to a pod: ours is not always the first one."""
     status = container_status(running={})

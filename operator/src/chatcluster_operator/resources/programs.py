@@ -111,6 +111,8 @@ def _container(cluster: ChatCluster, component: Component, context: Context) -> 
                 {"requests": program.resources.requests, "limits": program.resources.limits},
             ),
             "securityContext": security.container(),
+            # A program that cannot run says why on stderr: so its pod's status has it, and the ChatCluster's.
+            "terminationMessagePolicy": "FallbackToLogsOnError",
             "volumeMounts": _mounts(cluster, component),
             "startupProbe": {**_http("/healthz"), "periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": 60},
             "readinessProbe": {**_ready(component), "periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": 2},
