@@ -27,7 +27,7 @@ $(foreach name,$(UP_SETTINGS),$(if $(filter command,$(firstword $(origin $(name)
 	$(eval export CHATCLUSTER_LOCAL_$(name) = $($(name)))))
 
 .DEFAULT_GOAL = help
-.PHONY: help up check test test-full test-deps cluster-up cluster-down cluster-test images kind-up kind-down lint proto proto-diff format lock clean
+.PHONY: help up check test test-full test-deps cluster-deps cluster-up cluster-down cluster-test images kind-up kind-down lint proto proto-diff format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,25 +36,28 @@ up: .venv/installed-up ## run ChatCluster on this machine, until Ctrl-C; setting
 	@exec $(BIN)/python -m chatcluster.local
 
 check: lint ## format, lint, types, layers, generated code, unit tests, contracts, simulation: under two minutes
-	$(PYTEST) -q tests/unit tests/contract tests/simulation -m "not process and not full"
+	$(PYTEST) -q tests/unit tests/contract tests/simulation -m "not process and not full and not kubernetes"
 
 test: lint test-deps ## check, and the tiers with real servers and processes; ends with a table of what ran
-	$(PYTEST) -q -m "not full"
+	$(PYTEST) -q -m "not full and not kubernetes"
 
-test-full: lint test-deps ## every test at its full count: hours
+test-full: lint cluster-deps ## every test at its full count: hours
 	$(PYTEST) -q --full
 
 test-deps: .venv/installed ## install what the tests need of the system (Debian's packages, as root), or say how
 	@PYTHONPATH=tests $(BIN)/python tests/support/requirements.py
 
-cluster-up: test-deps ## bring up a real Kubernetes without Docker, with this tree's images (Linux, root)
+cluster-deps: .venv/installed ## likewise for the tests on Kubernetes; builds Kubernetes the first time
+	@PYTHONPATH=tests $(BIN)/python tests/support/requirements.py --cluster
+
+cluster-up: cluster-deps ## bring up a real Kubernetes without Docker, with this tree's images (Linux, root)
 	@$(CLUSTER) up
 
 cluster-down: .venv/installed ## take it down, with all that it stored
 	@$(CLUSTER) down
 
-cluster-test: test-deps ## the tests on a real Kubernetes: one that is up, else one of their own
-	$(PYTEST) -q tests/cluster -m "not full"
+cluster-test: lint cluster-deps ## the tests on a real Kubernetes: one that is up, else one of their own
+	$(PYTEST) -q -m "kubernetes and not full"
 
 images: ## build both images, with docker, podman or buildah: make images PYTHON_IMAGE=... BUILD_OPTIONS=...
 	@test -n "$(ENGINE)" || { echo 'docker, podman or buildah is needed, and none of them works here.'; exit 1; }

@@ -17,7 +17,7 @@ from support.chart import CHART, NAME, NAMESPACE, Manifest
 from support.cluster import tools
 from support.cluster.commands import ClusterError, run
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.kubernetes
 
 SETS = {"defaults": {}, "everything": chart.EVERYTHING, "namespaced": {"watchNamespaces": ["chat"]}}
 

@@ -43,7 +43,7 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 
 
-@pytest.mark.process
+@pytest.mark.kubernetes
 @pytest.mark.parametrize(("values", "place", "message"), WRONG, ids=lambda case: case if isinstance(case, str) else "")
 def test_a_wrong_value_is_refused(values: dict[str, Any], place: str, message: str) -> None:
     """helm names the value, and what is wrong with it."""

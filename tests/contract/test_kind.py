@@ -15,7 +15,7 @@ HIGHEST_STATIC_PORT = 30_085
 (https://kubernetes.io/docs/concepts/services-networking/service/#avoid-nodeport-collisions)."""
 
 
-@pytest.mark.process
+@pytest.mark.kubernetes
 def test_kind_reads_its_configuration() -> None:
     """Strictly, into its own types: one cluster, of the name that the tests look for."""
     read = kind.configuration()
@@ -24,7 +24,7 @@ def test_kind_reads_its_configuration() -> None:
     assert [node["role"] for node in read["nodes"]] == ["control-plane"]
 
 
-@pytest.mark.process
+@pytest.mark.kubernetes
 def test_a_field_that_kind_does_not_know_is_refused(tmp_path: Path) -> None:
     """The reading is strict."""
     wrong = tmp_path / "kind-config.yaml"
@@ -34,7 +34,7 @@ def test_a_field_that_kind_does_not_know_is_refused(tmp_path: Path) -> None:
         kind.configuration(wrong)
 
 
-@pytest.mark.process
+@pytest.mark.kubernetes
 def test_the_ports_of_this_machine_lead_to_the_programs() -> None:
     """Each port of the programs is the same here, by this machine's own address only, through a Service's node port."""
     [node] = kind.configuration()["nodes"]

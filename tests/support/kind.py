@@ -88,7 +88,7 @@ def configuration(path: Path = CONFIG) -> dict[str, Any]:
     Skips the running test, loudly, when `prepare` has not been called.
     """
     if not _reader().exists():
-        tiers.missing(f"not there: {_reader().name}", "make test-deps")
+        tiers.missing(f"not there: {_reader().name}", "make cluster-deps")
     read: dict[str, Any] = json.loads(run(_reader(), path))
     return read
 

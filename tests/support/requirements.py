@@ -1,8 +1,8 @@
-"""`make test-deps`: what the tests need of the system beside Python.
+"""`make test-deps` and, with --cluster, `make cluster-deps`: what the tests need of the system beside Python.
 
 On Debian as root its packages are installed; otherwise, and when that fails, the exact commands are printed, and the
 tests that need them say that they were skipped. What Go modules have is built by anybody, into a cache outside the
-tree: minutes the first time.
+tree: a quarter of an hour the first time.
 """
 
 import os
@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 from chatcluster.local import redis
+from support import kind, schemas
 from support.cluster import images, prerequisites, tools
 from support.cluster.commands import ClusterError
 
@@ -18,17 +19,18 @@ REDIS = {"redis-server": "a Redis of the system's own, beside the wheel's Valkey
 CLUSTER = dict.fromkeys(prerequisites.PACKAGES.values(), "the Kubernetes cluster without Docker")
 
 
-def main() -> None:
+def main(*, cluster: bool) -> None:
     """Install and build what is missing, or say how."""
-    _install_packages()
+    _install_packages([*_missing_redis(), *(prerequisites.missing_packages() if cluster else [])])
+    if not cluster:
+        return
     try:
         _build()
     except ClusterError as exc:
         sys.stdout.write(f"Without the test cluster: {exc}\n")
 
 
-def _install_packages() -> None:
-    missing = [*_missing_redis(), *prerequisites.missing_packages()]
+def _install_packages(missing: list[str]) -> None:
     commands = [["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", *missing]]
     if not missing or (_may_install() and not any(subprocess.call(command) for command in commands)):  # noqa: S603
         return
@@ -48,6 +50,8 @@ def _build() -> None:
     for tool in tools.TOOLS:
         _say_when_slow(tools.missing(tools.KUBERNETES, programs=(), tools=(tool,)))
         tools.build(tool)
+    schemas.prepare()
+    kind.prepare()
     if os.geteuid() == 0 and not prerequisites.missing():
         images.build_base()
 
@@ -63,4 +67,4 @@ def _may_install() -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    main(cluster="--cluster" in sys.argv[1:])

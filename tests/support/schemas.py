@@ -53,7 +53,7 @@ def require() -> None:
     """Skip the running test, loudly, where that or kubeconform is missing."""
     lacking = tools.missing(tools.KUBERNETES, programs=(), tools=(tools.KUBECONFORM,))
     if lacking := lacking + [path.name for path in (openapi(),) if not path.exists()]:
-        tiers.missing(f"not there: {', '.join(lacking)}", "make test-deps")
+        tiers.missing(f"not there: {', '.join(lacking)}", "make cluster-deps")
 
 
 def write(folder: Path, kinds: Iterable[tuple[str, str]]) -> None:

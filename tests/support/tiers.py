@@ -38,6 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if PROCESS_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("process")
+        if _tier(item.nodeid) == "cluster":
+            item.add_marker("kubernetes")
 
 
 @pytest.fixture

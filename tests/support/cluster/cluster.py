@@ -103,11 +103,10 @@ class Cluster:
             (self.folder / "up").write_text(self.version)
 
     def down(self) -> None:
-        """Take it down, whatever state it is in, with all that it stored."""
+        """Take it down, whatever state it is in, with all that it stored; the folder stays, empty but for a lock."""
         prerequisites.check_root()
         with self._held():
             self._clean()
-        shutil.rmtree(self.folder)
 
     def is_well(self) -> bool:
         """Whether it is up, complete, of this version, and all of its processes live."""
