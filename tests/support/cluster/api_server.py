@@ -17,7 +17,7 @@ from pathlib import Path
 from chatcluster.local.children import die_with
 from support.cluster import manifests, tools
 from support.cluster.commands import ClusterError, until
-from support.cluster.control_plane import PODS, ControlPlane
+from support.cluster.control_plane import LOOPBACK, PODS, ControlPlane
 from support.cluster.kubeconfigs import CONTEXT
 from support.cluster.kubectl import Kubectl, Manifest
 
@@ -159,7 +159,7 @@ def _started(folder: Path, version: str, nodes: int) -> ApiServer:
         place = folder / f"{attempt}"
         place.mkdir(parents=True)
         port, etcd_port = _ports(2)
-        plane = ControlPlane(place, version, "127.0.0.1", port, etcd_port, context=f"{CONTEXT}-api")
+        plane = ControlPlane(place, version, LOOPBACK, port, etcd_port, context=f"{CONTEXT}-api")
         plane.prepare()
         server = ApiServer(plane, nodes=nodes)
         try:

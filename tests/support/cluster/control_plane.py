@@ -18,6 +18,7 @@ SERVICES = "10.96.0.0/16"
 """The addresses of Services; the first is that of the API server inside the cluster."""
 PODS = "10.244.0.0/16"
 DOMAIN = "cluster.local"
+LOOPBACK = "127.0.0.1"
 
 _TESTS = Path(__file__).parent.parent.parent
 _ISSUER = f"https://kubernetes.default.svc.{DOMAIN}"
@@ -107,6 +108,8 @@ class ControlPlane:
             f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
             f"--bind-address={bind}",
             f"--advertise-address={self.address}",
+            # From 1.37 on nobody is told an address on loopback, where no pod would find the API server.
+            *(["--endpoint-reconciler-type=none"] if self.address == LOOPBACK else []),
             f"--secure-port={self.port}",
             f"--service-cluster-ip-range={SERVICES}",
             f"--tls-cert-file={server.certificate}",
