@@ -140,13 +140,19 @@ def acknowledged(sent: Sequence[Sent]) -> float:
 def without(record: Record, lost: frozenset[str]) -> Record:
     """The record as if these ids had never been: Redis lost them with its tail, and told so.
 
-    What is left has to hold. A reader who was told to reload is no violation any more.
+    What is left has to hold. A reader who was told to reload is no violation any more. A copy that was lost from an
+    inbox alone is made again, in the new epoch: gochat's clients, who cannot be told of epochs, are shown it twice.
     """
     return Record(
         sent=[each for each in record.sent if each.id not in lost],
         segments=[
-            Segment(s.room, s.member, [each for each in s.ids if each not in lost], s.whole) for s in record.segments
+            Segment(s.room, s.member, _shown_last([each for each in s.ids if each not in lost], s.room), s.whole)
+            for s in record.segments
         ],
         readings=[reading for reading in record.readings if reading.recovered],
         history=record.history,
     )
+
+
+def _shown_last(ids: list[str], room: str) -> list[str]:
+    return list(dict.fromkeys(reversed(ids)))[::-1] if room.startswith("user:") else ids
