@@ -1,5 +1,6 @@
 """The operator as a process against a real API server. The controllers of workloads are played: every pod runs."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -122,14 +123,16 @@ async def test_an_edited_child_is_put_right(
     """Within 10 s it says again what it said before."""
     await api.chatcluster("demo")
     await ready(api)
-    before = _said(await api.get(kind, name))
+    before = await api.get(kind, name)
 
     await api.patch(kind, name, patch)
 
     async def is_right() -> bool:
-        return bool(_said(await api.get(kind, name)) == before)
+        return bool(_said(await api.get(kind, name)) == _said(before))
 
     await eventually(is_right, within=10, every=0.1)
+    after = await api.get(kind, name)
+    assert after["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"], "the edit changed nothing"
 
 
 async def test_what_others_add_stays(api: Api, operator: Process) -> None:
@@ -216,6 +219,9 @@ async def test_secrets_are_drawn_once(api: Api, operator: Process) -> None:
     await ready(api)
 
     assert [(await api.get("Secret", f"demo-{name}"))["data"] for name in ("cluster", "redis")] == before
+    drawn = [base64.b64decode(data[key]).decode() for data, key in zip(before, ("secret", "password"), strict=True)]
+    everything = repr([await children(api), await api.get(names.KIND, "demo"), operator.log.read_text()])
+    assert not any(value in everything for value in drawn)
 
 
 async def test_a_paused_cluster_is_left_alone(api: Api, operator: Process) -> None:

@@ -21,6 +21,8 @@ class Sent:
     result: str = "unknown"
     """`ok`, `refused` (surely not stored) or `unknown`."""
     position: Position | None = None
+    at: float = 0.0
+    """When it was sent, by the loop's clock."""
     seconds: float = 0.0
     """From the first attempt to the last answer."""
 
@@ -137,16 +139,17 @@ def acknowledged(sent: Sequence[Sent]) -> float:
     return sum(each.result == "ok" for each in sent) / len(sent) if sent else 1.0
 
 
-def without(record: Record, lost: frozenset[str]) -> Record:
+def without(record: Record, lost: frozenset[str], torn: frozenset[str]) -> Record:
     """The record as if these ids had never been: Redis lost them with its tail, and told so.
 
     What is left has to hold. A reader who was told to reload is no violation any more. A copy that was lost from an
     inbox alone is made again, in the new epoch: gochat's clients, who cannot be told of epochs, are shown it twice.
+    That can be so of `torn`, what was sent right before a cut, and of nothing else.
     """
     return Record(
         sent=[each for each in record.sent if each.id not in lost],
         segments=[
-            Segment(s.room, s.member, _shown_last([each for each in s.ids if each not in lost], s.room), s.whole)
+            Segment(s.room, s.member, _shown_last([each for each in s.ids if each not in lost], torn), s.whole)
             for s in record.segments
         ],
         readings=[reading for reading in record.readings if reading.recovered],
@@ -154,5 +157,6 @@ def without(record: Record, lost: frozenset[str]) -> Record:
     )
 
 
-def _shown_last(ids: list[str], room: str) -> list[str]:
-    return list(dict.fromkeys(reversed(ids)))[::-1] if room.startswith("user:") else ids
+def _shown_last(ids: list[str], torn: frozenset[str]) -> list[str]:
+    last = {each: place for place, each in enumerate(ids)}
+    return [each for place, each in enumerate(ids) if each not in torn or last[each] == place]

@@ -221,9 +221,9 @@ class Load:
 
     async def publish(self, room: str, path: str) -> Sent:
         """Send one message and see it through."""
-        sent = Sent(f"m{len(self.sent)}", room)
-        self.sent.append(sent)
         loop = asyncio.get_running_loop()
+        sent = Sent(f"m{len(self.sent)}", room, at=loop.time())
+        self.sent.append(sent)
         began, doubt = loop.time(), False
         while True:
             outcome = await self._attempt(sent, path)

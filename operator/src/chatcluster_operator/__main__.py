@@ -76,7 +76,9 @@ def _in_loop(loop: asyncio.AbstractEventLoop, step: Callable[[], None]) -> None:
 async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):  # one that was cancelled is none
+            _log.error("task_failed", exc_info=outcome)
 
 
 def _report(path: str, port: int) -> None:
@@ -88,7 +90,11 @@ def _report(path: str, port: int) -> None:
 
 
 async def _first(*steps: Awaitable[object]) -> None:
-    await asyncio.wait([asyncio.ensure_future(step) for step in steps], return_when=asyncio.FIRST_COMPLETED)
+    """Wait for one of them, and give the others up."""
+    tasks = [asyncio.ensure_future(step) for step in steps]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
 
 
 def _problem(watches: Watches, queue: WorkQueue[Owner]) -> str:

@@ -8,8 +8,8 @@
     ├── Forbidden          the operator may not do this: its RBAC lacks a rule
     └── ApiUnavailable     the API server did not answer, or not in time
 
-Each has a `reason`, which is the reason of the condition that tells of it, and `temporary` (nothing has to be changed
-for it to pass). Errors of client libraries stop at `kube`, chained by `from`.
+Each has a `reason`, which is the reason of the condition that tells of it. Errors of client libraries stop at `kube`,
+chained by `from`.
 """
 
 from typing import ClassVar
@@ -19,14 +19,12 @@ class OperatorError(Exception):
     """The root."""
 
     reason: ClassVar[str] = "InternalError"
-    temporary: ClassVar[bool] = True
 
 
 class InvalidSpec(OperatorError):
     """The resource cannot be built as it is written."""
 
     reason = "InvalidSpec"
-    temporary = False
 
 
 class MissingSecret(OperatorError):

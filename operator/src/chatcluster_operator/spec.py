@@ -243,7 +243,6 @@ class ChatCluster(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     paused: bool
     """Whether the annotation `chatcluster.io/paused` is "true"."""
-    deleting: bool
     spec: Spec
 
     @classmethod
@@ -260,6 +259,5 @@ class ChatCluster(msgspec.Struct, frozen=True, kw_only=True):
             uid=metadata["uid"],
             generation=metadata["generation"],
             paused=metadata.get("annotations", {}).get("chatcluster.io/paused") == "true",
-            deleting="deletionTimestamp" in metadata,
             spec=spec,
         )

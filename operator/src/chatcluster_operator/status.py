@@ -47,9 +47,10 @@ class _Condition:
 def status(view: View, previous: Mapping[str, Any], now: str) -> dict[str, Any]:
     """The whole status. `previous` is the one that is live; `now` in RFC 3339 is for conditions that changed."""
     since = {condition["type"]: condition for condition in previous.get("conditions", [])}
-    conditions = [_written(condition, view, since, now) for condition in _conditions(view)]
+    generation = view.cluster.generation
+    conditions = [_stamped(condition, generation, since, now) for condition in _conditions(view)]
     return {
-        "observedGeneration": view.cluster.generation,
+        "observedGeneration": generation,
         "conditions": conditions,
         "components": {component: _component(view, component) for component in COMPONENTS},
         "endpoints": _endpoints(view.cluster),
@@ -72,10 +73,6 @@ def of_invalid(
     # Each in its old place: the same things said in another order would be written again and again.
     conditions = list({**since, **told}.values())
     return {**previous, "observedGeneration": generation, "conditions": conditions}
-
-
-def _written(condition: _Condition, view: View, since: Mapping[str, Any], now: str) -> dict[str, Any]:
-    return _stamped(condition, view.cluster.generation, since, now)
 
 
 def _stamped(condition: _Condition, generation: int, since: Mapping[str, Any], now: str) -> dict[str, Any]:

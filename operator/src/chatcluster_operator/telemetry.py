@@ -35,7 +35,9 @@ WATCH_AGE_SECONDS = Gauge(
     ["kind"],
 )
 WATCH_RESTARTS_TOTAL = Counter(
-    "chat_operator_watch_restarts_total", "Lists made because a watch had to begin anew, by reason.", ["kind", "reason"]
+    "chat_operator_watch_restarts_total",
+    "Watches that broke and began anew, by reason; Gone: with a list.",
+    ["kind", "reason"],
 )
 QUEUE_DEPTH = Gauge("chat_operator_queue_depth", "ChatClusters that wait to be looked at.")
 BUILD_INFO = Gauge("chat_operator_build_info", "1, with the operator's version.", ["version"])

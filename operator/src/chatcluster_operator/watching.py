@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -82,6 +83,8 @@ def _place(found: Manifest) -> tuple[Owner, tuple[str, str]]:
 class _Liveness:
     listed: bool = False
     heard: float = 0.0
+    version: str = ""
+    """To go on from; empty: list first. It moves with every event, or a watch that breaks would tell old ones again."""
 
 
 class Watches:
@@ -122,18 +125,17 @@ class Watches:
     # -- in the threads
 
     def _follow(self, kind: Kind, place: str | None) -> None:
-        pause, version = _PAUSES[0], ""
+        pause, live = _PAUSES[0], self._live[kind, place]
         while not self._loop.is_closed():
             try:
-                version = version or self._list(kind, place)
-                version = self._watch(kind, place, version)
+                live.version = live.version or self._list(kind, place)
+                self._watch(kind, place)
                 pause = _PAUSES[0]
-            except kube.Gone:
-                telemetry.WATCH_RESTARTS_TOTAL.labels(kind.name, "gone").inc()
-                version = ""
             except errors.OperatorError as exc:
                 _log.warning("watch_failed", kind=kind.name, namespace=place, error=str(exc))
                 telemetry.WATCH_RESTARTS_TOTAL.labels(kind.name, exc.reason).inc()
+                if isinstance(exc, kube.Gone):
+                    live.version = ""
                 time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
                 pause = min(2 * pause, _PAUSES[1])
             except RuntimeError:
@@ -142,21 +144,19 @@ class Watches:
     def _list(self, kind: Kind, place: str | None) -> str:
         items, version = self._server.list(kind, place)
         listed = [_slim(kind, found) for found in items]
-        self._tell(lambda: self._listed(kind, place, listed))
+        self._tell(partial(self._listed, kind, place, listed))
         return version
 
-    def _watch(self, kind: Kind, place: str | None, version: str) -> str:
-        """Follow until the API server ends the watch; the version to go on from."""
-        seconds = random.randint(*_WATCH_SECONDS)  # noqa: S311 - jitter
-        for event in self._server.watch(kind, place, version, seconds):
+    def _watch(self, kind: Kind, place: str | None) -> None:
+        """Follow until the API server ends the watch."""
+        live, seconds = self._live[kind, place], random.randint(*_WATCH_SECONDS)  # noqa: S311 - jitter
+        for event in self._server.watch(kind, place, live.version, seconds):
             found = _slim(kind, event["object"])
-            version = str(found["metadata"]["resourceVersion"])
-            self._live[kind, place].heard = time.monotonic()
+            live.version, live.heard = str(found["metadata"]["resourceVersion"]), time.monotonic()
             if event["type"] == "DELETED":
-                self._tell(lambda found=found: self._store.drop(found))  # type: ignore[misc]
+                self._tell(partial(self._store.drop, found))
             elif event["type"] != "BOOKMARK":
-                self._tell(lambda found=found: self._store.put(found))  # type: ignore[misc]
-        return version
+                self._tell(partial(self._store.put, found))
 
     def _tell(self, step: Callable[[], None]) -> None:
         self._loop.call_soon_threadsafe(step)

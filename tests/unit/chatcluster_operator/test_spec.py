@@ -77,11 +77,9 @@ def test_every_component_is_a_program() -> None:
 
 
 def test_metadata_tells_what_may_be_done() -> None:
-    """A resource is paused by exactly "true", and knows when it is being deleted."""
+    """A resource is paused by exactly "true"."""
     resource = manifests.resource(generation=7, paused="true")
-    going = {**resource, "metadata": {**resource["metadata"], "deletionTimestamp": manifests.NOW}}
 
     assert (ChatCluster.parse(resource).paused, ChatCluster.parse(resource).generation) == (True, 7)
     assert not ChatCluster.parse(manifests.resource(paused="yes")).paused
     assert not ChatCluster.parse(manifests.resource()).paused
-    assert (ChatCluster.parse(resource).deleting, ChatCluster.parse(going).deleting) == (False, True)

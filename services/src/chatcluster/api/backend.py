@@ -1,8 +1,8 @@
 """What api asks of logic.
 
 Owns the deadline of each call, and the repetition of a publish whose outcome is unknown or whose backend is away for a
-moment. Does not own the choice of an
-endpoint nor the repetitions of a single call (core.rpc), and no meaning: what the calls do stands in logic.proto.
+moment. Does not own the choice of an endpoint nor the repetitions of a single call (core.rpc), and no meaning: what the
+calls do stands in logic.proto.
 
 Every method raises the `errors.ChatError` that logic raised, or that stands for its absence.
 """
