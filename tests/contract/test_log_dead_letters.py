@@ -102,6 +102,34 @@ async def test_entry_may_become_a_dead_letter_again(store: Store) -> None:
     assert [entry.replayed for entry in await waiting(found, ROOM)] == [False, True, True]
 
 
+async def test_dead_letter_is_discarded(store: Store) -> None:
+    """Once, and for good: it is neither listed nor counted nor replayed; others are left, and so is history."""
+    found = store.log(PLENTY)
+    await post(found, ROOM, "a", "b", "c")
+    one, two, three = await waiting(found, ROOM)
+    await set_aside(found, SHARD, one, two)
+
+    assert [await found.discard(SHARD, entry.id) for entry in (one, one, three)] == [True, False, False]
+
+    assert [letter.entry for letter in await found.dead_letters(SHARD, 10)] == [two]
+    assert (await found.backlog(SHARD)).dead_letters == 1
+    assert not await found.replay(SHARD, one.id)
+    assert await waiting(found, ROOM) == [one, two, three]
+    assert bodies(await read(found, ROOM)) == ["a", "b", "c"]
+
+
+async def test_discarded_entry_may_become_a_dead_letter_again(store: Store) -> None:
+    """A task that had it in hand may set it aside once more: nothing remembers that it was thrown away."""
+    found = store.log(PLENTY)
+    await post(found, ROOM, "a")
+    [entry] = await waiting(found, ROOM)
+    for _ in range(2):
+        await set_aside(found, SHARD, entry)
+        assert await found.discard(SHARD, entry.id)
+
+    assert await found.dead_letters(SHARD, 10) == []
+
+
 async def test_controls_and_ephemerals_are_replayed(store: Store) -> None:
     """As they were."""
     found = store.log(PLENTY)

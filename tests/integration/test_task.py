@@ -458,7 +458,7 @@ async def test_redis_that_restarts_is_dispatched_from_again(world: World) -> Non
     await world.settled()
 
 
-async def test_dead_letters_are_listed_and_replayed_by_a_command(world: World) -> None:
+async def test_dead_letters_are_listed_replayed_and_discarded_by_a_command(world: World) -> None:
     """What still cannot be decoded is set aside again, under its new id; a wrong command or setting exits with 2."""
     await world.system.add_task()
     shard = ids.shard_of(ROOM, SHARDS)
@@ -485,6 +485,9 @@ async def test_dead_letters_are_listed_and_replayed_by_a_command(world: World) -
     assert second.entry.id > first.entry.id
     assert (await command(world, "replay-all"))[1] == f"{shard} {second.entry.id} is in dispatch again\n"
     assert (await command(world, "replay", str(shard), str(first.entry.id)))[0] == 1
+    await eventually(has_others)
+    assert (await command(world, "discard-all", str(shard)))[1].endswith(f"{letters[0].entry.id} is discarded\n")
+    assert (await command(world, "list"))[1] == "0 dead letters\n"
     assert (await command(world, "replay", "99", "1-0"))[0] == 2
     world.system.secrets.redis_url.write_text("nonsense")
     assert (await command(world, "list"))[0] == 2

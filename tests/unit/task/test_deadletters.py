@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from chatcluster.core import ids
@@ -5,7 +7,7 @@ from chatcluster.core.ids import ShardId, StreamId
 from chatcluster.log import log
 from chatcluster.task import deadletters
 from chatcluster.v1 import types_pb2 as pb
-from support.tasking import ROOM, SHARD, Tasking
+from support.tasking import ROOM, SHARD, SHARDS, Tasking
 
 
 class Terminal:
@@ -103,6 +105,43 @@ async def test_all_are_replayed(tasking: Tasking, terminal: Terminal) -> None:
 
     assert [words[1] for words in terminal.lines] == [str(entry) for entry in before]
     assert await entries(tasking) == []
+
+
+async def test_dead_letter_is_discarded(tasking: Tasking, terminal: Terminal) -> None:
+    """The one that was named, once; the other is left, and nothing comes back into dispatch."""
+    one, two = await entries(tasking)
+    before = await tasking.memory.entries(SHARD, ids.ZERO, 10, 0)
+
+    assert await deadletters.discard(tasking.memory, SHARD, [one], terminal) == 0
+    assert await deadletters.discard(tasking.memory, SHARD, [one], terminal) == 1
+
+    assert terminal.text == f"{SHARD} {one} is discarded\n{SHARD} {one} is no dead letter\n"
+    assert await entries(tasking) == [two]
+    assert await tasking.memory.entries(SHARD, ids.ZERO, 10, 0) == before
+
+
+async def test_all_of_a_shard_are_discarded(tasking: Tasking, terminal: Terminal) -> None:
+    """Another shard's are left."""
+    before = await entries(tasking)
+
+    await deadletters.discard_all(tasking.memory, ShardId((SHARD + 1) % SHARDS), terminal)
+    assert (terminal.text, await entries(tasking)) == ("", before)
+
+    assert await deadletters.discard_all(tasking.memory, SHARD, terminal) == 0
+    assert [words[1] for words in terminal.lines] == [str(entry) for entry in before]
+    assert await entries(tasking) == []
+
+
+@pytest.mark.parametrize(
+    "words", ["discard 3", "discard-all", "discard-all 99", "discard 3 nonsense", "discard-all 3 1-0"]
+)
+async def test_discarding_has_to_be_told_what(words: str, tmp_path: Path, terminal: Terminal) -> None:
+    """A command line that could mean more than was meant is refused, before Redis is asked."""
+    url = tmp_path / "url"
+    url.write_text("redis://127.0.0.1:1")
+
+    with pytest.raises(SystemExit):
+        await deadletters.command(words.split(), {"CHATCLUSTER_REDIS_URL_FILE": str(url)}, terminal)
 
 
 def test_what_a_stranger_wrote_does_not_reach_the_terminal() -> None:

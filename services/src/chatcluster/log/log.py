@@ -311,6 +311,14 @@ class Log(Protocol):
         """
         ...
 
+    async def discard(self, shard: ShardId, entry: StreamId) -> bool:
+        """Throw a dead letter away; False when there is none of that entry id.
+
+        A publication stays in its room's history. A private one that was set aside before it was copied is never in the
+        inboxes then.
+        """
+        ...
+
     async def backlog(self, shard: ShardId) -> Backlog:
         """The shard's backlog, for metrics."""
         ...

@@ -192,13 +192,14 @@ class MemoryLog:
 
     async def replay(self, shard: ShardId, entry: StreamId) -> bool:
         """See the port."""
-        state = self._shard(shard)
-        letter = next((letter for letter in state.dead if letter.entry.id == entry), None)
-        if letter is None:
-            return False
-        state.dead.remove(letter)
-        self._dispatch(state, replace(letter.entry, replayed=True))
-        return True
+        letter = self._take_dead_letter(shard, entry)
+        if letter:
+            self._dispatch(self._shard(shard), replace(letter.entry, replayed=True))
+        return letter is not None
+
+    async def discard(self, shard: ShardId, entry: StreamId) -> bool:
+        """See the port."""
+        return self._take_dead_letter(shard, entry) is not None
 
     async def backlog(self, shard: ShardId) -> log.Backlog:
         """See the port."""
@@ -253,6 +254,13 @@ class MemoryLog:
         if sent.digest != draft.digest:
             raise errors.Conflict
         return log.Published(sent.position, sent.time_ms, repeated=True)
+
+    def _take_dead_letter(self, shard: ShardId, entry: StreamId) -> log.DeadLetter | None:
+        dead = self._shard(shard).dead
+        letter = next((letter for letter in dead if letter.entry.id == entry), None)
+        if letter:
+            dead.remove(letter)
+        return letter
 
     def _fill(self, shard: Shard) -> float:
         return max(

@@ -45,6 +45,7 @@ _ADVANCE = _script("advance")
 _SET_ASIDE = _script("set_aside")
 _DEAD_LETTERS = _script("dead_letters", repeatable=True)
 _REPLAY = _script("replay")
+_DISCARD = _script("discard")
 _BACKLOG = _script("backlog", repeatable=True)
 
 
@@ -267,6 +268,11 @@ class RedisLog:
         keys = self._keys
         names = [keys.state(shard), keys.dispatch(shard), keys.dead(shard), keys.dead_ids(shard)]
         return bool(await self._client.run(_REPLAY, names, [str(entry)]))
+
+    async def discard(self, shard: ShardId, entry: StreamId) -> bool:
+        """See the port."""
+        names = [self._keys.state(shard), self._keys.dead(shard), self._keys.dead_ids(shard)]
+        return bool(await self._client.run(_DISCARD, names, [str(entry)]))
 
     async def backlog(self, shard: ShardId) -> log.Backlog:
         """See the port."""

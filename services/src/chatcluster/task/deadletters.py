@@ -1,4 +1,4 @@
-"""What was set aside, listed and put back: `python -m chatcluster.task.deadletters`.
+"""What was set aside, listed, put back or thrown away: `python -m chatcluster.task.deadletters`.
 
 Owns the command line, and how a dead letter looks on it; what a message says is never shown. Does not own the steps
 (the log). It needs no running task, only a task's settings, so it is run where a task could run.
@@ -10,8 +10,9 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from chatcluster.core import errors, redis
 from chatcluster.core.environment import Cluster, WrongSetting
@@ -26,7 +27,13 @@ KEPT = 10_000
 
 _COLUMNS = "{:<5}  {:<20}  {:<19}  {:<11}  {:<20}  {}\n"
 
+_LOSES = (
+    "What is discarded is gone: a message stays in its room's history, but is delivered to nobody who does not read it "
+    "there, and a private one that was set aside before it was copied is never in the inboxes."
+)
+
 Write = Callable[[str], object]
+Step = Callable[[StreamId], Awaitable[bool]]
 
 
 async def show(log: log.Log, limit: int, write: Write) -> int:
@@ -44,14 +51,7 @@ async def show(log: log.Log, limit: int, write: Write) -> int:
 
 async def replay(log: log.Log, shard: ShardId, entries: Iterable[StreamId], write: Write) -> int:
     """Put dead letters of a shard back into dispatch. An entry that still cannot be handled is set aside once more."""
-    missing = 0
-    for entry in entries:
-        if await log.replay(shard, entry):
-            write(f"{shard} {entry} is in dispatch again\n")
-        else:
-            missing += 1
-            write(f"{shard} {entry} is no dead letter\n")
-    return 1 if missing else 0
+    return await _each(partial(log.replay, shard), shard, entries, "in dispatch again", write)
 
 
 async def replay_all(log: log.Log, write: Write) -> int:
@@ -60,6 +60,26 @@ async def replay_all(log: log.Log, write: Write) -> int:
         letters = await log.dead_letters(shard, KEPT)
         await replay(log, shard, [letter.entry.id for letter in letters], write)
     return 0
+
+
+async def discard(log: log.Log, shard: ShardId, entries: Iterable[StreamId], write: Write) -> int:
+    """Throw dead letters of a shard away, for good."""
+    return await _each(partial(log.discard, shard), shard, entries, "discarded", write)
+
+
+async def discard_all(log: log.Log, shard: ShardId, write: Write) -> int:
+    """Throw away what a shard has now."""
+    letters = await log.dead_letters(shard, KEPT)
+    return await discard(log, shard, [letter.entry.id for letter in letters], write)
+
+
+async def _each(step: Step, shard: ShardId, entries: Iterable[StreamId], outcome: str, write: Write) -> int:
+    missing = 0
+    for entry in entries:
+        found = await step(entry)
+        missing += not found
+        write(f"{shard} {entry} is {outcome if found else 'no dead letter'}\n")
+    return 1 if missing else 0
 
 
 def line(shard: ShardId, letter: log.DeadLetter) -> str:
@@ -84,8 +104,12 @@ async def command(arguments: Sequence[str], environ: Mapping[str, str], write: W
                 return await show(found, wanted.limit, write)
             case "replay":
                 return await replay(found, wanted.shard, wanted.entries, write)
-            case _:
+            case "replay-all":
                 return await replay_all(found, write)
+            case "discard":
+                return await discard(found, wanted.shard, wanted.entries, write)
+            case _:
+                return await discard_all(found, wanted.shard, write)
     except errors.ChatError as exc:
         write(f"{exc}\n")
         return 1
@@ -99,15 +123,18 @@ def _shards(log: log.Log) -> list[ShardId]:
 
 def _parser(shards: int) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "python -m chatcluster.task.deadletters", description="Entries that were set aside."
+        "python -m chatcluster.task.deadletters", description="Entries that were set aside.", epilog=_LOSES
     )
+    some, one = argparse.ArgumentParser(add_help=False), argparse.ArgumentParser(add_help=False)
+    one.add_argument("shard", type=int, choices=range(shards), metavar="SHARD", help=f"0 to {shards - 1}")
+    some.add_argument("entries", type=StreamId.parse, nargs="+", metavar="ENTRY", help="as list shows it")
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="show them, oldest first")
     listing.add_argument("--limit", type=int, default=100, help="at most so many of each shard (default: 100)")
-    replaying = commands.add_parser("replay", help="put some of a shard back into dispatch")
-    replaying.add_argument("shard", type=int, choices=range(shards), metavar="SHARD", help=f"0 to {shards - 1}")
-    replaying.add_argument("entries", type=StreamId.parse, nargs="+", metavar="ENTRY", help="as list shows it")
+    commands.add_parser("replay", help="put some of a shard back into dispatch", parents=[one, some])
     commands.add_parser("replay-all", help="put all that there are now back into dispatch")
+    commands.add_parser("discard", help="throw some of a shard away", parents=[one, some], description=_LOSES)
+    commands.add_parser("discard-all", help="throw all of a shard away", parents=[one], description=_LOSES)
     return parser
 
 
