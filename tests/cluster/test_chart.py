@@ -16,11 +16,10 @@ import yaml
 from chatcluster_operator import names
 from support import replay
 from support.chart import CHART
-from support.cluster import images
 from support.cluster.cluster import Cluster
 from support.cluster.commands import until
 from support.cluster.kubectl import Kubectl
-from support.installation import DEMO, Installation
+from support.installation import DEMO, Installation, values_of
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 PLACE = "chart-demo"
@@ -166,13 +165,6 @@ def test_the_operator_of_one_namespace_keeps_to_it(installed: Installed, namespa
     assert "status" not in installed.kubectl.get(names.PLURAL, "elsewhere")
     assert "chatcluster-operator" not in installed.kubectl("get", "clusterroles,clusterrolebindings", "-o=name")
     installed.kubectl("delete", names.PLURAL, "elsewhere", "--wait")
-
-
-def values_of(product_images: Mapping[str, str]) -> dict[str, Any]:
-    """Return values that make the release run this tree's images."""
-    repository, _, tag = product_images["operator"].rpartition(":")
-    image = {"repository": repository, "tag": tag}
-    return {"image": image, "servicesImage": product_images["services"], "redisImage": images.VALKEY}
 
 
 def chatcluster(name: str) -> dict[str, Any]:

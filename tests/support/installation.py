@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from support.chart import CHART
-from support.cluster import tools
+from support.cluster import images, tools
 from support.cluster.commands import run
 from support.crd import ROOT
 
@@ -59,6 +59,13 @@ class Installation:
         helm = _program("helm", tools.program(tools.HELM))
         place = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")
         return run(helm, *arguments, *place, text=text, within=READY_WITHIN + 30)
+
+
+def values_of(product_images: Mapping[str, str]) -> dict[str, Any]:
+    """Return values that make a release run this tree's images."""
+    repository, _, tag = product_images["operator"].rpartition(":")
+    image = {"repository": repository, "tag": tag}
+    return {"image": image, "servicesImage": product_images["services"], "redisImage": images.VALKEY}
 
 
 def _program(name: str, built: Path) -> str | Path:

@@ -9,7 +9,8 @@ import asyncio
 import itertools
 import json
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -201,10 +202,14 @@ class Load:
         """Register people and senders, connect members to rooms 1..n, and wait until all of them hear their rooms."""
         self.people = [await self.api.register(f"member-{number}") for number in range(people)]
         self.senders = [await self.api.register(f"sender-{number}") for number in range(4)]
+        await self.join(rooms=rooms, members=members)
+
+    async def join(self, *, rooms: int, members: int) -> None:
+        """Connect so many more members to each of the rooms 1..n, and wait until everybody hears their room."""
         for number in range(rooms * members):
-            room, user = 1 + number % rooms, self.people[number % people]
-            self.members.append(Member(self, user, room, number % len(self.gateways)))
-        for member in self.members:
+            room, user = 1 + number % rooms, self.people[number % len(self.people)]
+            member = Member(self, user, room, number % len(self.gateways))
+            self.members.append(member)
             self._spawn(member.run(), self._background)
         await eventually(lambda: all(m.connected for m in self.members), within=60, what="all members connected")
         await eventually(self._all_hear, within=60, every=0.5, what="all members hear their rooms")
@@ -255,10 +260,25 @@ class Load:
 
     async def run(self, seconds: float, rate: float, *, private: float = 0.1) -> None:
         """Send `rate` messages a second to random rooms, a part of them to people, and see all of them through."""
+        end = asyncio.get_running_loop().time() + seconds
+        await self._chat(rate, private, lambda due: due >= end)
+
+    @asynccontextmanager
+    async def chatting(self, rate: float, *, private: float = 0.1) -> AsyncIterator[None]:
+        """Send as long as the block, and then see all of it through."""
+        is_over = asyncio.Event()
+        chat = asyncio.create_task(self._chat(rate, private, lambda _: is_over.is_set()))
+        try:
+            yield
+        finally:
+            is_over.set()
+            await chat
+
+    async def _chat(self, rate: float, private: float, is_over: Callable[[float], bool]) -> None:
         loop = asyncio.get_running_loop()
         rooms = sorted({member.room for member in self.members})
-        end, due = loop.time() + seconds, loop.time()
-        while (due := due + 1 / rate) < end:
+        due = loop.time()
+        while not is_over(due := due + 1 / rate):
             await asyncio.sleep(max(0, due - loop.time()))
             if self.random.random() < private:
                 user = self.random.choice(self.people).id

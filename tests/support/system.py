@@ -97,9 +97,7 @@ class Process:
 
     async def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's samples that have these labels; 0 when there are none."""
-        page = (await self._get("/metrics")).text
-        samples = (sample for family in text_string_to_metric_families(page) for sample in family.samples)
-        return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+        return total((await self._get("/metrics")).text, name, **labels)
 
     def resident_bytes(self) -> int:
         """Return how much memory it has (RSS)."""
@@ -239,6 +237,12 @@ async def running(
             yield system
         finally:
             await system.kill()
+
+
+def total(page: str, name: str, **labels: str) -> float:
+    """Return the sum of a metric's samples on a page of /metrics that have these labels; 0 when there are none."""
+    samples = (sample for family in text_string_to_metric_families(page) for sample in family.samples)
+    return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
 
 
 def logged(processes: Iterable[Process]) -> str:
