@@ -35,7 +35,9 @@ class Actor:
 
     async def _do(self, action: plan.Action) -> None:
         match action:
-            case plan.Apply(manifest, why):
+            case plan.Apply(manifest, why, holds_replicas):
+                if holds_replicas:
+                    await self._hold(manifest)
                 await self._apply(manifest, why)
             case plan.Delete(live):
                 await self._server.delete(live)
@@ -45,9 +47,6 @@ class Actor:
                 _count(live["kind"], "growth")
             case plan.Grow(name, size):
                 await self._grow(name, size)
-            case plan.HoldReplicas(name, replicas):
-                await self._server.apply(self._replicas(name, replicas), manager=names.SCALE_MANAGER)
-                _count("Deployment", "autoscaler")
 
     async def _apply(self, manifest: Manifest, why: plan.Why) -> None:
         if why == "missing":
@@ -65,14 +64,22 @@ class Actor:
             raise errors.Foreign(f"{kind} {name} still belongs to an earlier ChatCluster, which is being deleted")
         raise errors.Foreign(f"{kind} {name} exists and does not belong to this ChatCluster: rename or delete it")
 
+    async def _hold(self, manifest: Manifest) -> None:
+        """Own the number of replicas under another name, as it is at this moment: what was seen may be older."""
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        live = await self._server.get(kinds.BY_NAME[kind], self._cluster.namespace, name)
+        if live is None:
+            return
+        metadata = {"name": name, "namespace": self._cluster.namespace}
+        held = {"apiVersion": manifest["apiVersion"], "kind": kind, "metadata": metadata}
+        spec = {"replicas": live["spec"].get("replicas", 1)}
+        await self._server.apply({**held, "spec": spec}, manager=names.SCALE_MANAGER)
+        _count(kind, "autoscaler")
+
     async def _grow(self, name: str, size: str) -> None:
         patch = {"spec": {"resources": {"requests": {"storage": size}}}}
         await self._server.merge(kinds.BY_NAME["PersistentVolumeClaim"], self._cluster.namespace, name, patch)
         _count("PersistentVolumeClaim", "growth")
-
-    def _replicas(self, name: str, replicas: int) -> Manifest:
-        metadata = {"name": name, "namespace": self._cluster.namespace}
-        return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": replicas}}
 
 
 def _count(kind: str, why: str) -> None:

@@ -40,6 +40,6 @@ def _programs(cluster: ChatCluster, context: Context) -> Iterator[Manifest]:
     for component in COMPONENTS:
         yield programs.deployment(cluster, component, context)
     for component in COMPONENTS:
-        yield from filter(None, [availability.disruption_budget(cluster, component)])
+        yield from filter(None, [availability.disruption_budget(cluster, component, context)])
         yield from filter(None, [availability.autoscaler(cluster, component)])
     yield from filter(None, [network.ingress(cluster)])

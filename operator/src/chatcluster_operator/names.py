@@ -29,6 +29,8 @@ SECRETS_HASH = f"{GROUP}/secrets-hash"
 """On a pod template: of the secrets that its pods read when they start."""
 CONFIGURATION_HASH = f"{GROUP}/configuration-hash"
 """On a pod template: of the ConfigMap that its pods read when they start."""
+UNCOUNTED_REPLICAS = f"{GROUP}/uncounted-replicas"
+"""On a Deployment whose number of pods an autoscaler chooses, or chose last: the spec's, which does not count."""
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 INSTANCE = "app.kubernetes.io/instance"

@@ -3,14 +3,15 @@
 Owns the decision; pure. In the steady state the answer is nothing: a child is left alone as long as it was applied from
 the same manifest (its digest is an annotation) and still says so (matching).
 
-Two fields are not simply applied. The number of replicas of a program with an autoscaler belongs to that one; before
-the operator lets go of it, another field manager holds the live number, or it would fall back to 1. And the volume
-template of a StatefulSet cannot change: to grow, the claim is patched, and the set is deleted without its pod and made
-anew.
+Two fields are not simply applied. The number of replicas of a program with an autoscaler belongs to that one: it begins
+at the autoscaler's least, and before the operator lets go of it, another field manager holds the live number, or it
+would fall back to 1. And the volume template of a StatefulSet cannot change: to grow, the claim is patched, and the set
+is deleted without its pod and made anew.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from chatcluster_operator import hashing, matching, names, observed, quantities
@@ -26,6 +27,9 @@ class Apply:
 
     manifest: Manifest
     why: Why
+    holds_replicas: bool = False
+    """Whether another field manager has to own the live number of replicas before: the operator lets go of it. One
+    action with what follows, which must not be done when this fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +37,6 @@ class Delete:
     """A child that is no longer wanted."""
 
     live: Manifest
-
-
-@dataclass(frozen=True, slots=True)
-class HoldReplicas:
-    """Have another field manager own a Deployment's live number of replicas."""
-
-    name: str
-    replicas: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +54,14 @@ class Orphan:
     live: Manifest
 
 
-Action = Apply | Delete | HoldReplicas | Grow | Orphan
+Action = Apply | Delete | Grow | Orphan
 
 
 def plan(desired: Sequence[Manifest], seen: Observed) -> list[Action]:
     """What to do, in this order. Nothing is done to a child that is going: the one after it is made when it is gone."""
-    wanted = {observed.key_of(manifest) for manifest in desired}
+    wanted = {observed.key_of(manifest): manifest for manifest in desired}
     return [
-        *(action for manifest in desired for action in _for_child(stamped(manifest), seen)),
+        *(action for manifest in desired for action in _for_child(stamped(manifest), wanted, seen)),
         *(Delete(live) for key, live in seen.children.items() if key not in wanted and not observed.is_going(live)),
     ]
 
@@ -77,26 +73,32 @@ def stamped(manifest: Manifest) -> Manifest:
     return {**manifest, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **stamp}}}
 
 
-def _for_child(manifest: Manifest, seen: Observed) -> Iterator[Action]:
+def _for_child(manifest: Manifest, wanted: Mapping[Key, Manifest], seen: Observed) -> Iterator[Action]:
     key: Key = observed.key_of(manifest)
     live = seen.children.get(key)
     if live is None:
-        yield Apply(manifest, "missing")
+        yield Apply(_first(manifest, wanted), "missing")
     elif observed.is_going(live):
         return
-    elif key[0] == "StatefulSet" and _has_outgrown(manifest, live):
-        yield from _grow(manifest, live, seen)
+    elif key[0] == "StatefulSet":
+        yield from _for_set(manifest, live, seen)
     else:
         yield from _update(manifest, live)
+
+
+def _first(manifest: Manifest, wanted: Mapping[Key, Manifest]) -> Manifest:
+    """What a child is made as: nobody's number of replicas would be 1, until an autoscaler has looked at it."""
+    autoscaler = wanted.get(("HorizontalPodAutoscaler", manifest["metadata"]["name"]))
+    if manifest["kind"] != "Deployment" or autoscaler is None:
+        return manifest
+    return {**manifest, "spec": {"replicas": autoscaler["spec"]["minReplicas"], **manifest["spec"]}}
 
 
 def _update(manifest: Manifest, live: Manifest) -> Iterator[Action]:
     is_changed = observed.annotation(live, names.DESIRED_HASH) != observed.annotation(manifest, names.DESIRED_HASH)
     if not is_changed and matching.covers(live, manifest):
         return
-    if _lets_go_of_replicas(manifest, live):
-        yield HoldReplicas(manifest["metadata"]["name"], live["spec"].get("replicas", 1))
-    yield Apply(manifest, "changed" if is_changed else "drift")
+    yield Apply(manifest, "changed" if is_changed else "drift", _lets_go_of_replicas(manifest, live))
 
 
 def _lets_go_of_replicas(manifest: Manifest, live: Manifest) -> bool:
@@ -110,24 +112,25 @@ def _lets_go_of_replicas(manifest: Manifest, live: Manifest) -> bool:
     return managers == {names.FIELD_MANAGER}
 
 
-def _has_outgrown(manifest: Manifest, live: Manifest) -> bool:
-    return _size(manifest) != _size(live)
+def _for_set(manifest: Manifest, live: Manifest, seen: Observed) -> Iterator[Action]:
+    [template], [live_template] = (one["spec"]["volumeClaimTemplates"] for one in (manifest, live))
+    is_small = seen.claim is not None and _size(seen.claim) < _size(template)
+    if seen.claim and is_small and not observed.is_going(seen.claim):
+        # Whatever the live template says: an earlier ChatCluster of this name may have left the claim.
+        yield Grow(seen.claim["metadata"]["name"], _storage(template))
+    if _size(template) == _size(live_template):
+        yield from _update(manifest, live)
+    elif not is_small:  # the set goes when the claim was taken: a StorageClass may refuse to grow
+        yield Orphan(live)
 
 
-def _size(stateful_set: Manifest) -> object:
-    [claim] = stateful_set["spec"]["volumeClaimTemplates"]
-    return quantities.number(claim["spec"]["resources"]["requests"]["storage"])
+def _size(claim: Manifest) -> Decimal:
+    return quantities.number(_storage(claim))
 
 
-def _grow(manifest: Manifest, live: Manifest, seen: Observed) -> Iterator[Action]:
-    [claim] = manifest["spec"]["volumeClaimTemplates"]
-    size = claim["spec"]["resources"]["requests"]["storage"]
-    if seen.claim is not None:
-        has = seen.claim["spec"]["resources"]["requests"]["storage"]
-        if quantities.number(has) < quantities.number(size):
-            yield Grow(seen.claim["metadata"]["name"], size)
-            return  # the set goes when the claim was taken: a StorageClass may refuse to grow
-    yield Orphan(live)
+def _storage(claim: Manifest) -> str:
+    size: str = claim["spec"]["resources"]["requests"]["storage"]
+    return size
 
 
 def pending(actions: Sequence[Action]) -> list[Key]:
@@ -137,7 +140,7 @@ def pending(actions: Sequence[Action]) -> list[Key]:
 
 def _pending(action: Action) -> Iterator[Key]:
     match action:
-        case Apply(manifest, "missing" | "changed"):
+        case Apply(manifest, "missing" | "changed", _):
             yield observed.key_of(manifest)
         case Orphan(live):
             yield observed.key_of(live)

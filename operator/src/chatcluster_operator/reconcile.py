@@ -21,6 +21,7 @@ from chatcluster_operator import (
     observed,
     plan,
     rollout,
+    scaling,
     status,
     telemetry,
 )
@@ -106,8 +107,9 @@ class Reconciler:
             secrets = await credentials.secrets(self._server, cluster, self._surroundings.draw)
         except (errors.MissingSecret, errors.Foreign, errors.Rejected) as exc:
             return status.View(cluster, (), seen, failures=[exc], image=image)
+        around = self._surroundings
         wanted = desired.children(
-            cluster, context.Context(self._surroundings.image, self._surroundings.redis_image, secrets)
+            cluster, context.Context(around.image, around.redis_image, secrets, scaling.kept(cluster, seen))
         )
         actions = plan.plan(rollout.gated(cluster, wanted, seen), seen)
         failures = [] if cluster.paused else await Actor(self._server, cluster).act(actions)

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chatcluster_operator import errors, names, observed, pods, rollout
+from chatcluster_operator import errors, names, observed, pods, rollout, scaling
 from chatcluster_operator.names import Manifest
 from chatcluster_operator.observed import Key, Observed
 from chatcluster_operator.pods import Problem
-from chatcluster_operator.spec import COMPONENTS, ChatCluster
+from chatcluster_operator.spec import COMPONENTS, ChatCluster, Component
 
 MESSAGE_LENGTH = 1_024
 """Characters of a condition's message, at most."""
@@ -97,7 +97,17 @@ def _ready(view: View) -> _Condition:
         return _Condition("Ready", False, problem.reason, problem.message)
     if missing := _incomplete(view):
         return _Condition("Ready", False, "Progressing", f"waiting for {', '.join(missing)}")
-    return _Condition("Ready", True, "AllReady", "all programs run as specified, with all pods ready")
+    return _Condition("Ready", True, "AllReady", f"all programs run as specified, with all pods ready{_kept(view)}")
+
+
+def _kept(view: View) -> str:
+    """Which programs stay at the number of pods that their autoscaler has left behind."""
+    found = scaling.kept(view.cluster, view.seen)
+    return "".join(
+        f"; {_TITLES[component]}: {left.replicas} pods stay, as the autoscaler left them, "
+        f"until spec.{component}.replicas is changed"
+        for component, left in found.items()
+    )
 
 
 def _progressing(view: View) -> _Condition:
@@ -188,19 +198,26 @@ def version_of(image: str) -> str:
     return digest if at else tag or "latest"
 
 
-def _component(view: View, component: str) -> dict[str, Any]:
+def _component(view: View, component: Component) -> dict[str, Any]:
     live = view.seen.program(view.cluster, component) or {"spec": {}, "status": {}}
     counts = live.get("status", {})
     desired, ready = live["spec"].get("replicas", 0), counts.get("readyReplicas", 0)
     containers = live["spec"].get("template", {}).get("spec", {}).get("containers", [])
     return {
         "desired": desired,
+        "scaledBy": _scaled_by(view, component),
         "replicas": counts.get("replicas", 0),
         "updated": counts.get("updatedReplicas", 0),
         "ready": ready,
         "summary": f"{ready}/{desired}",
         "image": next((container["image"] for container in containers if container["name"] == component), ""),
     }
+
+
+def _scaled_by(view: View, component: Component) -> str:
+    if view.cluster.spec.program(component).autoscaling:
+        return "Autoscaler"
+    return "Kept" if component in scaling.kept(view.cluster, view.seen) else "Spec"
 
 
 def _endpoints(cluster: ChatCluster) -> dict[str, str]:

@@ -6,95 +6,28 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies
 
-from chatcluster_operator import desired, matching, names, observed, plan, rollout
+from chatcluster_operator import desired, matching, names, observed, plan, rollout, scaling
 from chatcluster_operator.names import Manifest
 from chatcluster_operator.observed import Key, Observed
-from chatcluster_operator.plan import Action, Apply, Delete, Grow, HoldReplicas, Orphan
+from chatcluster_operator.plan import Action, Apply, Delete, Grow, Orphan
 from chatcluster_operator.spec import ChatCluster
 from support import manifests
 from support.manifests import nested
+from support.twin import Twin
 
 API, REDIS = ("Deployment", "demo-api"), ("StatefulSet", "demo-redis")
 SCALED = nested("api.autoscaling", {"maxReplicas": 5})
 GROWN = nested("redis.managed.storage.size", "2Gi")
 
 
-class Twin:
-    """An API server with its controllers, as far as plans depend on it: who owns `replicas`, and what grows."""
-
-    def __init__(self) -> None:
-        self.objects: dict[Key, Manifest] = {}
-        self.claim: Manifest | None = None
-
-    def seen(self) -> Observed:
-        """Return what there is, once all pods run."""
-        for found in self.objects.values():
-            if found["kind"] in {"Deployment", "StatefulSet"}:
-                generation = found["metadata"]["generation"]
-                found["status"] = {"observedGeneration": generation, **manifests.complete(found["spec"]["replicas"])}
-        return Observed(children=copy.deepcopy(self.objects), claim=copy.deepcopy(self.claim))
-
-    def act(self, actions: Sequence[Action]) -> None:
-        """Do what was planned."""
-        for action in actions:
-            match action:
-                case Apply(manifest, _):
-                    self._apply(manifest)
-                case Delete(live) | Orphan(live):
-                    del self.objects[observed.key_of(live)]
-                case HoldReplicas(name, replicas):
-                    self.scale(name, replicas, names.SCALE_MANAGER)
-                case Grow(_, size):
-                    assert self.claim
-                    self.claim["spec"]["resources"]["requests"]["storage"] = size
-
-    def scale(self, name: str, replicas: int, manager: str) -> None:
-        """Set a Deployment's replicas, as an autoscaler does."""
-        live = self.objects["Deployment", name]
-        managers = managers_of(live) if live["spec"]["replicas"] == replicas else set()
-        live["spec"]["replicas"] = replicas
-        live["metadata"]["managedFields"] = fields(managers | {manager})
-
-    def _apply(self, manifest: Manifest) -> None:
-        key = observed.key_of(manifest)
-        before, found = self.objects.get(key), copy.deepcopy(manifest)
-        found["metadata"] |= {"uid": "u", "generation": (before or found)["metadata"].get("generation", 0) + 1}
-        found["metadata"].setdefault("annotations", {})["deployment.kubernetes.io/revision"] = "1"
-        if manifest["kind"] == "Deployment":
-            found["spec"]["template"]["spec"].setdefault("restartPolicy", "Always")
-            _own_replicas(found, before)
-        if manifest["kind"] == "StatefulSet" and self.claim is None:
-            self.claim = manifests.claim(manifest)
-        self.objects[key] = found
-
-
-def fields(managers: set[str]) -> list[Manifest]:
-    """Return the managedFields of a Deployment whose replicas these own, beside one who owns something else."""
-    owning = [{"manager": one, "fieldsV1": {"f:spec": {"f:replicas": {}}}} for one in sorted(managers)]
-    return [*owning, {"manager": "kube-controller-manager", "fieldsV1": {"f:status": {}}}]
-
-
-def managers_of(live: Manifest) -> set[str]:
-    """Return who owns the replicas of a Deployment."""
-    return {entry["manager"] for entry in live["metadata"]["managedFields"] if "f:spec" in entry["fieldsV1"]}
-
-
-def _own_replicas(found: Manifest, before: Manifest | None) -> None:
-    """What server-side apply does: who applies a field owns it; a field that its last owner drops falls back to 1."""
-    managers, live = (managers_of(before), before["spec"]["replicas"]) if before else (set[str](), 1)
-    if "replicas" in found["spec"]:
-        others = managers if found["spec"]["replicas"] == live else set[str]()
-        managers = others | {names.FIELD_MANAGER}
-    else:
-        rest = managers - {names.FIELD_MANAGER}
-        found["spec"]["replicas"] = 1 if managers and not rest else live
-        managers = rest
-    found["metadata"]["managedFields"] = fields(managers)
-
-
 def planned(cluster: ChatCluster, seen: Observed) -> list[Action]:
     """Return what is planned, held back as a rollout wants it."""
-    return plan.plan(rollout.gated(cluster, desired.children(cluster, manifests.CONTEXT), seen), seen)
+    return plan.plan(rollout.gated(cluster, wanted(cluster, seen), seen), seen)
+
+
+def wanted(cluster: ChatCluster, seen: Observed) -> list[Manifest]:
+    """Return all children as they should be, after what was there."""
+    return desired.children(cluster, replace(manifests.CONTEXT, kept=scaling.kept(cluster, seen)))
 
 
 def settle(twin: Twin, cluster: ChatCluster, rounds: int = 8) -> None:
@@ -124,6 +57,11 @@ def summary(actions: Sequence[Action]) -> list[tuple[str, ...]]:
         else (type(action).__name__, action.name)
         for action in actions
     ]
+
+
+def holds(actions: Sequence[Action]) -> list[bool]:
+    """Return of each action whether the live number of replicas is held before."""
+    return [isinstance(action, Apply) and action.holds_replicas for action in actions]
 
 
 def test_what_is_missing_is_applied_in_the_order_of_the_list() -> None:
@@ -232,29 +170,41 @@ def test_an_autoscaler_takes_over_at_the_live_number() -> None:
     actions = planned(manifests.chatcluster({"api": {"replicas": 3, **SCALED["api"]}}), twin.seen())
 
     assert summary(actions) == [
-        ("HoldReplicas", "demo-api"),
         ("Apply", "changed", *API),
         ("Apply", "missing", "HorizontalPodAutoscaler", "demo-api"),
     ]
-    assert actions[0] == HoldReplicas("demo-api", 3)
     for number in range(len(actions)):
+        assert holds(actions) == [number == 0 for number in range(2)]
         twin.act(actions[number : number + 1])
-        assert twin.objects[API]["spec"]["replicas"] == 3
+        assert twin.replicas("demo-api") == 3
+
+
+def test_with_an_autoscaler_a_program_begins_at_its_least() -> None:
+    """Whether it is made for the first time, or was deleted by hand: without a number it would begin at 1."""
+    cluster = manifests.chatcluster(nested("api.autoscaling", {"minReplicas": 3, "maxReplicas": 5}))
+    twin = Twin()
+
+    settle(twin, cluster)
+    first = twin.replicas("demo-api"), twin.replicas("demo-logic")
+    del twin.objects[API]
+    settle(twin, cluster)
+
+    assert (first, twin.replicas("demo-api")) == ((3, 2), 3)
 
 
 def test_nobody_holds_what_the_operator_does_not() -> None:
-    """Made with an autoscaler, a Deployment has a number that is nobody's, and then the autoscaler's."""
+    """Made with an autoscaler, a Deployment has a number that is the operator's, until the autoscaler changes it."""
     twin = settled(SCALED)
     changed = manifests.chatcluster(manifests.merged(SCALED, nested("limits.messageBurst", 7)))
 
-    before = summary(planned(changed, twin.seen()))
+    before = planned(changed, twin.seen())
     twin.scale("demo-api", 4, "kube-controller-manager")
     after = planned(changed, twin.seen())
     twin.act(after)
 
-    assert before[0] == ("Apply", "changed", *API)
-    assert "HoldReplicas" not in [action[0] for action in before + summary(after)]
-    assert twin.objects[API]["spec"]["replicas"] == 4
+    assert summary(before)[0] == summary(after)[0] == ("Apply", "changed", *API)
+    assert (holds(before)[0], holds(after)[0]) == (True, False)
+    assert twin.replicas("demo-api") == 4
 
 
 def test_an_autoscalers_number_is_no_drift() -> None:
@@ -267,19 +217,52 @@ def test_an_autoscalers_number_is_no_drift() -> None:
     assert planned(cluster, twin.seen()) == []
 
 
-def test_without_its_autoscaler_a_program_has_the_specs_number() -> None:
-    """It goes there from the live one in one step, never by way of 1."""
+def test_without_its_autoscaler_a_program_stays_where_it_is() -> None:
+    """The autoscaler goes, and nothing else happens: not even the Deployment is written to."""
     twin = settled(SCALED)
     twin.scale("demo-api", 5, "kube-controller-manager")
 
-    actions = planned(manifests.chatcluster({"api": {"replicas": 4}}), twin.seen())
+    actions = planned(manifests.chatcluster(), twin.seen())
+    twin.act(actions)
 
-    assert summary(actions) == [
-        ("Apply", "changed", *API),
-        ("Delete", "HorizontalPodAutoscaler", "demo-api"),
-    ]
-    twin.act(actions[:1])
-    assert twin.objects[API]["spec"]["replicas"] == 4
+    assert summary(actions) == [("Delete", "HorizontalPodAutoscaler", "demo-api")]
+    assert planned(manifests.chatcluster(), twin.seen()) == []
+    assert twin.replicas("demo-api") == 5
+
+
+def test_what_an_autoscaler_left_outlives_a_rollout() -> None:
+    """Nobody but the operator may own the number: it is held as it is when the operator lets go of it."""
+    twin = settled(nested("api.autoscaling", {"minReplicas": 4, "maxReplicas": 5}))
+
+    settle(twin, manifests.chatcluster({"image": "new"}))
+
+    assert twin.replicas("demo-api") == 4
+
+
+@pytest.mark.parametrize("replicas", [4, 5, 9])
+def test_a_number_that_is_changed_with_the_autoscaler_counts(replicas: int) -> None:
+    """As soon as the autoscaler is gone, in one step from the live number, never by way of 1."""
+    twin, cluster = settled(SCALED), manifests.chatcluster({"api": {"replicas": replicas}})
+    twin.scale("demo-api", 5, "kube-controller-manager")
+
+    first = planned(cluster, twin.seen())
+    twin.act(first)
+    second = planned(cluster, twin.seen())
+    twin.act(second)
+
+    assert summary(first) == [("Delete", "HorizontalPodAutoscaler", "demo-api")]
+    assert summary(second) == [("Apply", "changed", *API)]
+    assert twin.replicas("demo-api") == replicas
+    assert planned(cluster, twin.seen()) == []
+
+
+def test_fewer_pods_than_the_spec_says_are_not_kept() -> None:
+    """More do no harm to a busy cluster."""
+    twin = settled(manifests.merged(SCALED, nested("api.replicas", 7)))
+
+    settle(twin, manifests.chatcluster({"api": {"replicas": 7}}))
+
+    assert twin.replicas("demo-api") == 7
 
 
 def test_a_volume_grows_in_three_steps() -> None:
@@ -291,6 +274,29 @@ def test_a_volume_grows_in_three_steps() -> None:
         twin.act(actions)
 
     assert steps == [[("Grow", "data-demo-redis-0")], [("Orphan", *REDIS)], [("Apply", "missing", *REDIS)]]
+
+
+def test_a_claim_that_was_left_behind_grows_to_what_is_wanted() -> None:
+    """An earlier ChatCluster's is adopted with its data; the set, which says the right size already, stays."""
+    twin, cluster = settled(GROWN), manifests.chatcluster(GROWN)
+    assert twin.claim
+    twin.claim["spec"]["resources"]["requests"]["storage"] = "1Gi"
+
+    actions = planned(cluster, twin.seen())
+    twin.act(actions)
+
+    assert summary(actions) == [("Grow", "data-demo-redis-0")]
+    assert planned(cluster, twin.seen()) == []
+
+
+def test_a_claim_that_is_going_is_not_grown() -> None:
+    """There will be a new one of the right size."""
+    twin = settled(GROWN)
+    assert twin.claim
+    twin.claim["spec"]["resources"]["requests"]["storage"] = "1Gi"
+    twin.claim["metadata"]["deletionTimestamp"] = manifests.NOW
+
+    assert planned(manifests.chatcluster(GROWN), twin.seen()) == []
 
 
 def test_a_claim_that_does_not_grow_keeps_its_set() -> None:
@@ -328,7 +334,7 @@ def test_what_is_pending_is_what_is_not_as_specified() -> None:
     child = manifests.children()[API]
     actions: list[Action] = [
         *(Apply(child, "missing"), Apply(child, "changed"), Apply(child, "drift")),
-        *(Delete(child), HoldReplicas("demo-api", 2), Grow("data", "2Gi"), Orphan({**child, "kind": "StatefulSet"})),
+        *(Delete(child), Grow("data", "2Gi"), Orphan({**child, "kind": "StatefulSet"})),
     ]
 
     assert plan.pending(actions) == [API, API, ("PersistentVolumeClaim", "data"), ("StatefulSet", "demo-api")]
@@ -351,7 +357,10 @@ def test_every_way_ends_where_nothing_is_left_to_be_done(history: list[list[dict
         grown = grown or GROWN in changes  # a volume never shrinks: the schema refuses that
         cluster = manifests.chatcluster(manifests.merged(*changes, GROWN if grown else {}))
         settle(twin, cluster)
+        for kind, name in [*twin.objects]:
+            if kind == "HorizontalPodAutoscaler":
+                twin.scale(name, 8, "kube-controller-manager")
 
-    wanted = manifests.by_key(desired.children(cluster, manifests.CONTEXT))
-    assert twin.objects.keys() == wanted.keys()
-    assert [key for key, child in wanted.items() if not matching.covers(twin.objects[key], child)] == []
+    children = manifests.by_key(wanted(cluster, twin.seen()))
+    assert twin.objects.keys() == children.keys()
+    assert [key for key, child in children.items() if not matching.covers(twin.objects[key], child)] == []

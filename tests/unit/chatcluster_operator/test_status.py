@@ -7,11 +7,13 @@ import pytest
 from chatcluster_operator import desired, errors, names, status
 from chatcluster_operator.names import Manifest
 from chatcluster_operator.observed import Key, Observed
+from chatcluster_operator.spec import COMPONENTS
 from chatcluster_operator.status import View
 from support import crd, manifests
 from support.manifests import LATER, NOW, container_status
 
 TYPES = ["Ready", "Progressing", "Degraded", "RedisReady", "Paused"]
+SCALED = {"connect": {"autoscaling": {"maxReplicas": 9}}}
 QUOTA = 'pods "demo-api-7" is forbidden: exceeded quota: small'
 
 
@@ -281,6 +283,7 @@ def test_counts_and_addresses() -> None:
 
     assert told["components"]["connect"] == {
         "desired": 3,
+        "scaledBy": "Spec",
         "replicas": 4,
         "updated": 1,
         "ready": 2,
@@ -293,6 +296,31 @@ def test_counts_and_addresses() -> None:
     )
     assert told["endpoints"].keys() == {"api", "websocket", "tcp"}
     assert told["version"] == "1.2.3"
+
+
+def test_an_autoscaler_scales() -> None:
+    """Each program tells who says how many pods it has."""
+    told = status.status(view(SCALED), {}, NOW)["components"]
+
+    assert {component: told[component]["scaledBy"] for component in COMPONENTS} == {
+        **dict.fromkeys(COMPONENTS, "Spec"),
+        "connect": "Autoscaler",
+    }
+
+
+def test_pods_that_an_autoscaler_left_behind_are_told_of() -> None:
+    """They are not what the spec says, and yet all is well: whoever reads that it is ready learns what to do."""
+    before, given, key = view(SCALED), view(), ("Deployment", "demo-connect")
+    left = copy.deepcopy(before.seen.children[key])
+    left["spec"]["replicas"] = 5
+    left["status"] |= manifests.complete(5)
+    given = replace(given, seen=replace(given.seen, children={**given.seen.children, key: left}))
+
+    assert status.status(given, {}, NOW)["components"]["connect"]["scaledBy"] == "Kept"
+    assert conditions(given)["Ready"][:2] == ("True", "AllReady")
+    assert "gateways: 5 pods stay" in conditions(given)["Ready"][2]
+    assert "spec.connect.replicas" in conditions(given)["Ready"][2]
+    assert "stay" not in conditions(before)["Ready"][2] + conditions(view())["Ready"][2]
 
 
 @pytest.mark.parametrize(
@@ -337,7 +365,8 @@ def test_a_program_that_is_not_there_counts_nothing() -> None:
     """And has no image."""
     told = status.status(replace(view(), seen=Observed()), {}, NOW)["components"]["api"]
 
-    assert told == {**dict.fromkeys(("desired", "replicas", "ready", "updated"), 0), "summary": "0/0", "image": ""}
+    counts = dict.fromkeys(("desired", "replicas", "ready", "updated"), 0)
+    assert told == {**counts, "scaledBy": "Spec", "summary": "0/0", "image": ""}
 
 
 def test_an_invalid_spec_keeps_what_is_known() -> None:

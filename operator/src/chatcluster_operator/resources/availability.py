@@ -5,17 +5,20 @@ Owns when there is one. Pure.
 
 from chatcluster_operator import names
 from chatcluster_operator.names import Manifest
+from chatcluster_operator.resources.context import Context
 from chatcluster_operator.spec import ChatCluster, Component
 
 
-def disruption_budget(cluster: ChatCluster, component: Component) -> Manifest | None:
+def disruption_budget(cluster: ChatCluster, component: Component, context: Context) -> Manifest | None:
     """One pod at a time may be evicted; none where there is only one pod, which nobody could ever move then.
 
     Pods that are not ready may always go: a crash loop must not hold up a node's drain.
     https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy
     """
     program = cluster.spec.program(component)
-    least = program.autoscaling.min_replicas if program.autoscaling else program.replicas
+    left = context.kept.get(component)
+    replicas = left.replicas if left else program.replicas
+    least = program.autoscaling.min_replicas if program.autoscaling else replicas
     if least < 2:
         return None
     return {

@@ -3,7 +3,10 @@
 Owns nothing but these types. Whoever calls a builder has read the Secrets before: builders never do.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chatcluster_operator.spec import Component
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,15 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A number of pods that an autoscaler left behind, and that counts instead of the spec's (scaling)."""
+
+    replicas: int
+    instead_of: str
+    """The spec's number while the autoscaler was there; empty if nobody wrote it down."""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What the operator adds to every ChatCluster."""
 
@@ -25,3 +37,5 @@ class Context:
     redis_image: str
     """Of the managed Redis instead of the schema's default; empty: that default."""
     secrets: Secrets
+    kept: Mapping[Component, Kept] = field(default_factory=dict)
+    """The programs whose number of pods is the one at which their autoscaler left them."""

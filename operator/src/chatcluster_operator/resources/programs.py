@@ -32,15 +32,16 @@ _ROLLOUT_SECONDS = 120
 
 
 def deployment(cluster: ChatCluster, component: Component, context: Context) -> Manifest:
-    """The Deployment of one program. Without `replicas` where an autoscaler counts."""
+    """The Deployment of one program. Without `replicas` where the number is an autoscaler's, or was."""
     template = _template(cluster, component, context)
-    program = cluster.spec.program(component)
+    replicas, uncounted = _replicas(cluster, component, context)
+    hashes = {names.TEMPLATE_HASH: hashing.digest(template)}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": names.metadata(cluster, component, annotations={names.TEMPLATE_HASH: hashing.digest(template)}),
+        "metadata": names.metadata(cluster, component, annotations={**hashes, **uncounted}),
         "spec": {
-            **({} if program.autoscaling else {"replicas": program.replicas}),
+            **replicas,
             "selector": {"matchLabels": names.selector(cluster, component)},
             "template": template,
             "strategy": _strategy(component),
@@ -48,6 +49,16 @@ def deployment(cluster: ChatCluster, component: Component, context: Context) -> 
             "revisionHistoryLimit": 3,
         },
     }
+
+
+def _replicas(cluster: ChatCluster, component: Component, context: Context) -> tuple[dict[str, int], dict[str, str]]:
+    """The spec's number, as a field where it counts, else as the annotation that remembers it (scaling)."""
+    program = cluster.spec.program(component)
+    if program.autoscaling:
+        return {}, {names.UNCOUNTED_REPLICAS: str(program.replicas)}
+    if left := context.kept.get(component):
+        return {}, names.pruned({names.UNCOUNTED_REPLICAS: left.instead_of})
+    return {"replicas": program.replicas}, {}
 
 
 def _strategy(component: Component) -> Manifest:

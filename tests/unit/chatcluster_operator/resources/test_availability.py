@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from chatcluster_operator import names
 from chatcluster_operator.resources import availability
+from chatcluster_operator.resources.context import Kept
 from chatcluster_operator.spec import COMPONENTS, Component
 from support import manifests
 
@@ -17,7 +20,7 @@ from support import manifests
 )
 def test_only_more_than_one_pod_has_a_budget(program: dict[str, object], has_budget: bool) -> None:
     """With one pod it would keep a node from ever being drained; an autoscaler may come down to its minimum."""
-    found = availability.disruption_budget(manifests.chatcluster({"api": program}), "api")
+    found = availability.disruption_budget(manifests.chatcluster({"api": program}), "api", manifests.CONTEXT)
 
     assert (found is not None) is has_budget
 
@@ -26,7 +29,7 @@ def test_only_more_than_one_pod_has_a_budget(program: dict[str, object], has_bud
 def test_a_budget_lets_one_pod_go_at_a_time(component: Component) -> None:
     """And any that is not ready."""
     cluster = manifests.chatcluster()
-    found = availability.disruption_budget(cluster, component)
+    found = availability.disruption_budget(cluster, component, manifests.CONTEXT)
 
     assert found
     assert found["spec"] == {
@@ -34,6 +37,15 @@ def test_a_budget_lets_one_pod_go_at_a_time(component: Component) -> None:
         "selector": {"matchLabels": names.selector(cluster, component)},
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
     }
+
+
+@pytest.mark.parametrize(("replicas", "has_budget"), [(1, False), (2, True)])
+def test_pods_that_an_autoscaler_left_behind_have_a_budget(replicas: int, has_budget: bool) -> None:
+    """Their number counts, not the spec's."""
+    context = replace(manifests.CONTEXT, kept={"api": Kept(replicas, "1")})
+    found = availability.disruption_budget(manifests.chatcluster({"api": {"replicas": 1}}), "api", context)
+
+    assert (found is not None) is has_budget
 
 
 def test_without_autoscaling_there_is_no_autoscaler() -> None:

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from chatcluster_operator import names
+from chatcluster_operator import names, observed
 from chatcluster_operator.names import Manifest
 from chatcluster_operator.resources import programs
-from chatcluster_operator.resources.context import Secrets
+from chatcluster_operator.resources.context import Kept, Secrets
 from chatcluster_operator.spec import COMPONENTS, Component
 from support import manifests
 from support.manifests import CONTEXT, EXTERNAL, merged, nested
@@ -223,6 +223,18 @@ def test_replicas_are_the_specs_unless_an_autoscaler_counts(component: Component
     """Then the field is not even there."""
     assert deployment(component, {component: {"replicas": 3}})["spec"]["replicas"] == 3
     assert "replicas" not in deployment(component, {component: {"autoscaling": {"maxReplicas": 9}}})["spec"]
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_number_that_does_not_count_is_written_down(component: Component) -> None:
+    """While an autoscaler counts it is the spec's; after that it stays what it was, however the spec may change."""
+    scaled = deployment(component, {component: {"replicas": 3, "autoscaling": {"maxReplicas": 9}}})
+    context = replace(CONTEXT, kept={component: Kept(5, "3")})
+    left = programs.deployment(manifests.chatcluster({component: {"replicas": 4}}), component, context)
+
+    assert left == scaled
+    assert observed.annotation(left, names.UNCOUNTED_REPLICAS) == "3"
+    assert names.UNCOUNTED_REPLICAS not in deployment(component)["metadata"]["annotations"]
 
 
 @pytest.mark.parametrize(
