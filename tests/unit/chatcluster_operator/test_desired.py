@@ -1,123 +1,19 @@
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import inspect
 
 from chatcluster_operator import desired, names, observed
 from chatcluster_operator.names import Manifest
-from chatcluster_operator.spec import COMPONENTS, Spec
-from support import manifests
-from support.manifests import EXTERNAL, merged, nested
+from chatcluster_operator.observed import Key
+from chatcluster_operator.spec import COMPONENTS
+from support import crd, leaves, manifests
+from support.changes import CHANGES, SCALED
+from support.manifests import EXTERNAL
 
 GOLDEN = Path(__file__).parent / "golden" / "empty-spec.yaml"
 DEPLOYMENT, SERVICE, AUTOSCALER = "Deployment", "Service", "HorizontalPodAutoscaler"
-WITH_AUTOSCALER: dict[str, Any] = {component: {"autoscaling": {"maxReplicas": 5}} for component in COMPONENTS}
-WITH_INGRESS = nested("exposure.ingress", {"host": "a.example.com", "tlsSecretName": "certificate"})
-WITH_CA = merged(EXTERNAL, nested("redis.external.caSecretRef", {"name": "ca", "key": "ca.crt"}))
-
-
-@dataclass(frozen=True)
-class Change:
-    """Another value of one field of the spec, and what that comes to."""
-
-    value: Any
-    rolls: str = ""
-    """The components whose pods are replaced."""
-    kinds: str = DEPLOYMENT
-    """The kinds of which any object changes, comes or goes."""
-    base: Mapping[str, Any] | None = None
-    """A spec in which the field has a meaning; empty by default."""
-
-
-ALL, AUTHORS, STORES = "task logic api connect", "api connect", "task logic"
-POD_TEMPLATE = {
-    "labels": {"team": "chat"},
-    "annotations": {"example.com/a": "b"},
-    "nodeSelector": {"disk": "ssd"},
-    "affinity": {"nodeAffinity": {}},
-    "tolerations": [{"key": "dedicated", "operator": "Exists"}],
-    "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
-    "priorityClassName": "high",
-    "env": [{"name": "CHATCLUSTER_TELEMETRY_LEVEL", "value": "debug"}],
-}
-
-
-def of_program(component: str) -> Iterator[tuple[str, Change]]:
-    """Yield the fields that all four programs have."""
-    yield "replicas", Change(1, kinds=f"{DEPLOYMENT} PodDisruptionBudget")
-    yield "resources.requests", Change({"cpu": "1"}, component)
-    yield "resources.limits", Change({"memory": "1Gi"}, component)
-    yield "autoscaling.maxReplicas", Change(9, kinds=AUTOSCALER, base=WITH_AUTOSCALER)
-    yield "autoscaling.minReplicas", Change(1, kinds=f"{AUTOSCALER} PodDisruptionBudget", base=WITH_AUTOSCALER)
-    yield "autoscaling.targetCPUUtilization", Change(50, kinds=AUTOSCALER, base=WITH_AUTOSCALER)
-    for name, value in POD_TEMPLATE.items():
-        yield f"podTemplate.{name}", Change(value, component)
-
-
-CHANGES: dict[str, Change] = {
-    "image": Change("other", ALL),
-    "imagePullPolicy": Change("Always", f"{ALL} redis", f"{DEPLOYMENT} StatefulSet"),
-    "imagePullSecrets": Change([{"name": "registry"}], f"{ALL} redis", f"{DEPLOYMENT} StatefulSet"),
-    **{f"{component}.{path}": change for component in COMPONENTS for path, change in of_program(component)},
-    "connect.websocket.pingSeconds": Change(10, "connect"),
-    "connect.websocket.pingTimeoutSeconds": Change(2, "connect"),
-    "connect.tcp.enabled": Change(False, kinds=f"{SERVICE} NetworkPolicy"),
-    "connect.drainSeconds": Change(10, "connect"),
-    "connect.maxConnections": Change(10, "connect"),
-    "connect.allowedOrigins": Change(["https://a.example.com"], "connect"),
-    "redis.managed.image": Change("redis:7.0", "redis", "StatefulSet"),
-    "redis.managed.storage.size": Change("2Gi", kinds="StatefulSet"),
-    "redis.managed.storage.storageClassName": Change("fast", kinds="StatefulSet"),
-    "redis.managed.appendfsync": Change("always", "redis", "ConfigMap StatefulSet"),
-    "redis.managed.resources.requests": Change({"cpu": "1"}, "redis", "StatefulSet"),
-    "redis.managed.resources.limits": Change({"memory": "1Gi"}, "redis", "ConfigMap StatefulSet"),
-    "redis.managed.retention": Change("Delete", kinds="StatefulSet"),
-    "redis.external.urlSecretRef.name": Change("other", STORES, base=EXTERNAL),
-    "redis.external.urlSecretRef.key": Change("other", STORES, base=EXTERNAL),
-    "redis.external.caSecretRef.name": Change("other", STORES, base=WITH_CA),
-    "redis.external.caSecretRef.key": Change("other", STORES, base=WITH_CA),
-    "redis.external.mode": Change("sentinel", STORES, base=EXTERNAL),
-    "shards": Change(32, f"{STORES} connect"),
-    "rooms.historySize": Change(7, STORES),
-    "rooms.historyBytes": Change(20_000, STORES),
-    "rooms.historyTTLSeconds": Change(60, STORES),
-    "sessions.ttlSeconds": Change(60, "logic"),
-    "limits.textBytes": Change(7, "logic"),
-    "limits.messagesPerSecond": Change(7, AUTHORS),
-    "limits.messageBurst": Change(7, AUTHORS),
-    "limits.roomMessagesPerSecond": Change(7, "logic"),
-    "limits.roomsPerUser": Change(7, "logic"),
-    "limits.connectionsPerUser": Change(7, "connect"),
-    "limits.connectionsPerAddress": Change(7, "connect"),
-    "limits.connectionsPerSecond": Change(7, "connect"),
-    "limits.registrationsPerMinute": Change(7, "logic"),
-    "limits.loginsPerMinute": Change(7, "logic"),
-    "exposure.api.serviceType": Change("NodePort", kinds=SERVICE),
-    "exposure.api.annotations": Change({"a": "b"}, kinds=SERVICE),
-    "exposure.connect.serviceType": Change("LoadBalancer", kinds=SERVICE),
-    "exposure.connect.annotations": Change({"a": "b"}, kinds=SERVICE),
-    "exposure.ingress.host": Change("b.example.com", kinds="Ingress", base=WITH_INGRESS),
-    "exposure.ingress.className": Change("nginx", kinds="Ingress", base=WITH_INGRESS),
-    "exposure.ingress.tlsSecretName": Change("other", kinds="Ingress", base=WITH_INGRESS),
-    "exposure.ingress.annotations": Change({"a": "b"}, kinds="Ingress", base=WITH_INGRESS),
-    "exposure.trustedProxies": Change(["10.0.0.0/8"], AUTHORS),
-    "networkPolicy.enabled": Change(False, kinds="NetworkPolicy"),
-    "monitoring.scrape": Change(False, ALL),
-}
-
-
-def leaves(kind: inspect.Type, path: str = "") -> Iterator[str]:
-    """Yield the path of every field below a type that holds no fields itself."""
-    if isinstance(kind, inspect.UnionType):
-        [kind] = [one for one in kind.types if not isinstance(one, inspect.NoneType)] or [kind]
-    if isinstance(kind, inspect.StructType):
-        for field in kind.fields:
-            yield from leaves(field.type, f"{path}.{field.encode_name}")
-    else:
-        yield path.removeprefix(".")
 
 
 def template(child: Manifest) -> Any:
@@ -125,31 +21,27 @@ def template(child: Manifest) -> Any:
     return child["spec"]["template"] if child["kind"] in {DEPLOYMENT, "StatefulSet"} else None
 
 
-def test_every_field_has_its_change() -> None:
-    """A new field of the spec says here what it does; one that is gone is forgotten here, too."""
-    assert set(CHANGES) == set(leaves(inspect.type_info(Spec)))
+def children(spec: Mapping[str, Any]) -> dict[Key, Manifest]:
+    """Return what a spec leads to when the API server has filled in its defaults."""
+    return manifests.children(crd.defaulted(spec, crd.schema()["properties"]["spec"]))
 
 
 @pytest.mark.parametrize("path", CHANGES)
 def test_a_changed_field_concerns_only_what_it_says(path: str) -> None:
     """Pods are replaced only if they read it, and no object is touched for nothing."""
     change = CHANGES[path]
-    before = manifests.children(change.base)
-    after = manifests.children(merged(change.base or {}, nested(path, change.value)))
+    before, after = children(change.base), children(leaves.changed(change.base, path, change.value))
+    found = leaves.differences(leaves.by_role(before.values()), leaves.by_role(after.values()))
 
-    differ = {key for key in before | after if before.get(key) != after.get(key)}
-    rolled = {after[key]["metadata"]["labels"][names.COMPONENT] for key in differ & before.keys() & after.keys()
-              if template(before[key]) != template(after[key])}  # fmt: skip
-    assert rolled == set(change.rolls.split())
-    assert {kind for kind, _ in differ} == set(change.kinds.split())
+    expected = {key: value for key, value in change.shows.items() if names.SECRETS_HASH not in key}
+    assert {key: ... if expected.get(key) is ... else value for key, value in found.items()} == expected
 
 
 @pytest.mark.parametrize("path", CHANGES)
 def test_the_digest_of_a_template_tells_whether_pods_are_replaced(path: str) -> None:
     """Rollouts are gated by it, and what does not change the template waits for nobody."""
     change = CHANGES[path]
-    before = manifests.children(change.base)
-    after = manifests.children(merged(change.base or {}, nested(path, change.value)))
+    before, after = children(change.base), children(leaves.changed(change.base, path, change.value))
 
     for component in COMPONENTS:
         old, new = (found[DEPLOYMENT, f"demo-{component}"] for found in (before, after))
@@ -160,7 +52,7 @@ def test_the_digest_of_a_template_tells_whether_pods_are_replaced(path: str) -> 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_switching_an_autoscaler_on_replaces_no_pod(component: str) -> None:
     """The Deployment only lets go of its number, and the autoscaler is made."""
-    before, after = manifests.children(), manifests.children({component: WITH_AUTOSCALER[component]})
+    before, after = manifests.children(), manifests.children({component: SCALED[component]})
     key = DEPLOYMENT, f"demo-{component}"
 
     assert template(before[key]) == template(after[key])
