@@ -194,14 +194,17 @@ async def test_a_wrong_password(redis_server: RedisServer, client: Connect) -> N
 
 
 async def test_a_script_that_fails_on_its_way(redis_server: RedisServer, client: Connect) -> None:
-    """It may have written before: a bug is not told as a refusal."""
+    """It may have written before: a bug is not told as a refusal, and not as something that will pass."""
     found = client(redis_server.port)
     broken = "#!lua\nredis.call('SET', KEYS[1], 'x') return redis.call('LPUSH', KEYS[1], 1)"
 
-    with pytest.raises(errors.OutcomeUnknown):
+    with pytest.raises(errors.OutcomeUnknown) as unknown:
         await found.run(script(broken), [KEY])
-    with pytest.raises(errors.Unavailable):
+    with pytest.raises(errors.Unavailable) as unavailable:
         await found.run(script(broken, repeatable=True), [KEY])
+
+    assert unknown.value.lasting
+    assert unavailable.value.lasting
 
 
 async def test_a_full_server_is_busy_and_can_be_drained(redis_program: Server, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -35,6 +35,8 @@ class Faulty:
         """By the step's name: raised instead of making it."""
         self.lost: dict[str, errors.ChatError] = {}
         """By the step's name: raised after it was made, once."""
+        self.failing: dict[str, list[errors.ChatError]] = {}
+        """By the step's name: raised one after the other, each instead of making it once."""
         self.made: list[str] = []
         """The steps that were made, in order."""
         self.held: dict[str, asyncio.Event] = {}
@@ -52,6 +54,8 @@ class Faulty:
             if name in self.refused:
                 self.refusals[name] += 1
                 raise self.refused[name]
+            if self.failing.get(name):
+                raise self.failing[name].pop(0)
             answer = await step(*arguments, **named)
             self.made.append(name)
             if name in self.lost:
@@ -63,6 +67,19 @@ class Faulty:
 
 class PatientLog(MemoryLog):
     """The log in memory, but for reading, which waits for the first entry as Redis does."""
+
+    broken = ""
+    """The text of a message that cannot be copied, or a room whose holders cannot be read: their keys are corrupt."""
+
+    async def holders(self, shard: ShardId, rooms: Sequence[RoomName]) -> log.Holders:
+        if self.broken in rooms:
+            raise errors.Unavailable(lasting=True)
+        return await super().holders(shard, rooms)
+
+    async def copy(self, source: ShardId, copies: Sequence[log.Copy]) -> None:
+        if any(pb.Message.FromString(each.publication.body).text == self.broken for each in copies):
+            raise errors.OutcomeUnknown(lasting=True)
+        await super().copy(source, copies)
 
     async def entries(self, shard: ShardId, after: ids.StreamId, limit: int, wait: float) -> list[log.Entry]:
         found = await super().entries(shard, after, limit, 0)

@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from chatcluster.core import errors, ids
-from chatcluster.core.ids import ShardId
+from chatcluster.core.ids import ShardId, UserId
 from chatcluster.log import log
 from chatcluster.presence import presence
-from chatcluster.task import ownership as ownerships
+from chatcluster.task import ownership as ownerships, poison, worker as workers
 from chatcluster.task.ownership import Ownership
 from support.eventually import eventually
 from support.tasking import ROOM, SHARD, SHARDS, Tasking, running
@@ -221,3 +221,26 @@ async def test_shard_that_ends_by_itself_while_its_lease_is_renewed(one: Task) -
         renew.set()
 
         await one.has(ALL)
+
+
+async def test_message_that_cannot_be_copied_is_set_aside_in_the_end(
+    one: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its shard is left to the next owner, again and again, until that one blames the entry; then others flow."""
+    monkeypatch.setattr(workers, "PAUSES", (0.001, 0.01))
+    talk = ids.conversation(UserId(1), UserId(2))
+    shard, tasking = ids.shard_of(talk, SHARDS), one.tasking
+    await tasking.post(talk, "a", "bad", "b")
+    tasking.memory.broken = "bad"
+
+    async def is_passed() -> bool:
+        if shard not in one.shards:
+            tasking.clock.time += 0.5  # its lease has to run out
+        return await tasking.is_settled(shard)
+
+    async with one.running():
+        await eventually(is_passed)
+
+    [letter] = await tasking.memory.dead_letters(shard, 10)
+    assert letter.reason == poison.DEADLY
+    assert await tasking.history(ids.inbox(UserId(2))) == ["a", "b"]

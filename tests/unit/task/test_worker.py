@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -187,12 +188,43 @@ async def test_steps_are_repeated_while_redis_is_away(tasking: Tasking, step: st
     tasking.spoil(TALK)
     port.refused[step] = failure
     async with working(tasking, TALK_SHARD):
-        await eventually(lambda: port.refusals[step] > 2)
+        await eventually(lambda: port.refusals[step] > workers.TRIES)
         assert not await tasking.is_settled(TALK_SHARD)
         port.refused.clear()
         await eventually(lambda: tasking.is_settled(TALK_SHARD))
 
     assert await tasking.history(ids.inbox(BOB)) == ["a"]
+
+
+@pytest.mark.parametrize("step", ["entries", "holders", "copy", "renew", "advance", "gateways", "set_aside"])
+async def test_step_that_redis_itself_fails_ends_the_worker(tasking: Tasking, step: str) -> None:
+    """After some tries, counted; the lease is left to run out."""
+    port = tasking.presence if step == "gateways" else tasking.log
+    await tasking.post(TALK, "a")
+    tasking.spoil(TALK)
+    port.refused[step] = errors.OutcomeUnknown(lasting=True)
+    before = counted("chat_shards_stuck_total", step="copy" if step == "renew" else step)
+
+    with pytest.raises(workers.Stuck):
+        async with asyncio.timeout(5):
+            await Worker(await owned(tasking, TALK_SHARD), tasking.parts()).run()
+
+    inboxes = 2 if step == "copy" else 1  # they are in two shards
+    assert port.refusals[step] == inboxes * workers.TRIES
+    assert counted("chat_shards_stuck_total", step="copy" if step == "renew" else step) == before + 1
+    assert tasking.dispatch.shards == []
+    assert tasking.server.shards[TALK_SHARD].owner_until is not None
+
+
+async def test_failures_between_which_redis_was_away_are_not_in_a_row(tasking: Tasking) -> None:
+    """A server that restarts may answer strangely; that alone ends nobody."""
+    failures = [errors.OutcomeUnknown(lasting=number % 3 > 0) for number in range(4 * workers.TRIES)]
+    tasking.log.failing["advance"] = failures
+    await tasking.post(ROOM, "a")
+    async with working(tasking):
+        await eventually(tasking.is_settled)
+
+    assert failures == []
 
 
 @pytest.mark.parametrize("step", ["copy", "advance", "set_aside"])
@@ -251,6 +283,23 @@ async def test_takeover_in_the_middle_of_copying_copies_once(tasking: Tasking) -
 
     for user in (ANN, BOB):
         assert await tasking.history(ids.inbox(user)) == ["a", "b"]
+
+
+async def test_cursor_comes_to_the_message_that_cannot_be_copied(
+    tasking: Tasking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was private before it is copied and passed, however much was to be copied in one step."""
+    monkeypatch.setattr(workers, "PAUSES", (0.05, 0.1))  # longer than a cursor is delayed, as ever
+    await tasking.post(TALK, "a", "b", "bad", "c")
+    tasking.memory.broken = "bad"
+
+    with pytest.raises(workers.Stuck):
+        await Worker(await owned(tasking, TALK_SHARD), tasking.parts()).run()
+
+    cursor = tasking.server.shards[TALK_SHARD].cursor
+    [entry] = await tasking.memory.entries(TALK_SHARD, cursor, 1, 0)
+    assert b"bad" in (entry.publication or pb.Publication()).body
+    assert await tasking.history(ids.inbox(BOB)) == ["a", "b"]
 
 
 async def test_late_owner_copies_nothing(tasking: Tasking) -> None:
@@ -334,6 +383,17 @@ async def test_poison_is_set_aside_before_holders_are_looked_up(tasking: Tasking
 
     made = [step for step in tasking.log.made if step in {"set_aside", "holders"}]
     assert made == ["set_aside", "holders"]
+
+
+async def test_room_of_what_is_set_aside_is_not_looked_up(tasking: Tasking) -> None:
+    """Its registrations may be what cannot be read."""
+    await tasking.post(ROOM, "a")
+    tasking.memory.broken = ROOM
+
+    async with working(tasking, takeovers=poison.GUILT):
+        await eventually(tasking.is_settled)
+
+    assert (await tasking.memory.backlog(SHARD)).dead_letters == 1
 
 
 async def test_rooms_of_a_shard_are_looked_up_together(tasking: Tasking) -> None:

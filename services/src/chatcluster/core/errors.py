@@ -24,14 +24,19 @@ from typing import ClassVar
 
 
 class ChatError(Exception):
-    """The root. `retry_after` is in seconds, where the thrower knows one."""
+    """The root. `retry_after` is in seconds, where the thrower knows one.
+
+    `lasting`: whoever failed was there and met an error of its own, so that repeating will hardly help. Known only
+    where it was met; it does not go from program to program.
+    """
 
     code: ClassVar[str] = "internal"
     temporary: ClassVar[bool] = False
 
-    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str = "", *, retry_after: float | None = None, lasting: bool = False) -> None:
         super().__init__(message or (self.__doc__ or self.code).split("\n", 1)[0])
         self.retry_after = retry_after
+        self.lasting = lasting
 
 
 class Invalid(ChatError):

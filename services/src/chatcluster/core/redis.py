@@ -7,6 +7,9 @@ A failure is judged by one question: can the command have been executed? An erro
 which the server refuses, says no: `errors.Unavailable` (`errors.Busy` when Redis is full). A connection that was lost
 after the command was sent, or that stayed silent, does not say: `errors.OutcomeUnknown`; but `errors.Unavailable` for
 what is `repeatable`, whose caller may just ask again. Nothing is ever sent twice from here.
+
+An error reply that is no refusal is `lasting`: a script met it on its way, so there is a mistake in it or a key is not
+what it should be.
 """
 
 import asyncio
@@ -210,4 +213,5 @@ def meaning(failure: Exception, *, repeatable: bool) -> errors.ChatError:
     else:
         surely_not = isinstance(failure, _REFUSED) or text.startswith(_REFUSALS)
     kind = errors.Unavailable if surely_not or repeatable else errors.OutcomeUnknown
-    return kind(f"Redis: {text or 'no answer in time'}", retry_after=1)
+    lasting = isinstance(failure, exceptions.ResponseError) and not surely_not
+    return kind(f"Redis: {text or 'no answer in time'}", retry_after=1, lasting=lasting)

@@ -93,6 +93,11 @@ LANE_OVERFLOWS_TOTAL = Counter(
     "chat_lane_overflows_total", "A gateway's lane was full and was emptied; the gateway will read history."
 )
 DEAD_LETTERS_TOTAL = Counter("chat_dead_letters_total", "Entries set aside.", ["reason"])
+SHARDS_STUCK_TOTAL = Counter(
+    "chat_shards_stuck_total",
+    "A shard was left to its next owner because Redis, which was there, failed one step again and again.",
+    ["step"],
+)
 DEAD_LETTERS_HELD = Gauge("chat_dead_letters_held", "Entries in the dead-letter streams of the shards this task owns.")
 
 # -- connect

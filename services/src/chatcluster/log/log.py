@@ -11,7 +11,8 @@ replication id, read by the step itself) with the shard's stored one, and draws 
 so whoever hears from the log learns that Redis may have come back with less.
 
 Errors of every method: `errors.Unavailable` when it surely did not happen, `errors.OutcomeUnknown` when a write may
-have happened (timeouts, broken connections); reads never raise the latter. `errors.Busy` where said.
+have happened (timeouts, broken connections); reads never raise the latter. `errors.Busy` where said. Either of the
+first two is `lasting` when the step itself met an error, so that it will most likely fail again.
 """
 
 from collections.abc import Mapping, Sequence

@@ -16,7 +16,7 @@ from chatcluster.core.ids import ShardId
 from chatcluster.log import log
 from chatcluster.presence import presence
 from chatcluster.task import rendezvous
-from chatcluster.task.worker import Parts, Worker
+from chatcluster.task.worker import Parts, Stuck, Worker
 
 LOOK = 0.5
 """Seconds between two looks at which tasks live, and which shards are wanted and free."""
@@ -95,6 +95,9 @@ class Ownership:
         except errors.Superseded as exc:
             _log.info("shard_lost", shard=worker.ownership.shard, reason=str(exc))
             await self._try("release", partial(self._log.release, worker.ownership))
+        except Stuck as exc:
+            # Not released: a lease that runs out counts against the entry at the cursor.
+            _log.info("shard_left", shard=worker.ownership.shard, step=str(exc))
         finally:
             if self._workers.get(worker.ownership.shard) is worker:
                 del self._workers[worker.ownership.shard]

@@ -1,7 +1,8 @@
 """Which entries are set aside instead of being dispatched.
 
 Owns the two reasons: an entry that cannot be decoded, and one that stood alone at the cursor while task after task
-died. A gateway's failure is never one: a gateway that does not answer is passed over. Pure.
+died, or got nowhere because Redis failed a step on it. A gateway's failure is never one: a gateway that does not answer
+is passed over. Pure.
 """
 
 from collections.abc import Iterable, Sequence

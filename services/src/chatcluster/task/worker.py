@@ -3,6 +3,10 @@
 Owns the order of the steps: read, look up who holds the rooms (after the read, never before), route, copy private
 messages, move the cursor. Does not own the lease (ownership) nor calls to gateways (callers). Every step may be
 repeated by the next owner from the cursor on: gateways, inboxes and the cursor itself take each thing once.
+
+A step that Redis is away for is repeated for as long as that lasts. One that Redis itself fails, `TRIES` times in a
+row, ends the worker as if it had died of it: its lease runs out, and the next owner counts a takeover. So an entry that
+cannot be handled is set aside in the end (poison), and the shard is never held by somebody who gets nowhere.
 """
 
 import asyncio
@@ -25,15 +29,22 @@ WAIT = 5.0
 CURSOR_DELAY = 0.5
 """Seconds in which cursor moves are gathered: a cursor that lags costs only repetition after a crash."""
 COPIES = 100
-"""Copies in one step."""
+"""Copies in one step, when the one before it went well."""
 GIVE_WAY = (50, 0.01)
 """How often a batch waits for room in the lanes, and for how many seconds each time: a backlog is read faster than any
 gateway takes it. After that it goes on, and the lane of a gateway that is too slow for it overflows."""
 PAUSES = (0.1, 2.0)
 """Seconds until a step on Redis is tried again: the first pause and the longest."""
+TRIES = 5
+"""Failures in a row of one step, each by an error of Redis' own, after which the worker gives up."""
 
 _log = structlog.get_logger()
 T = TypeVar("T")
+
+
+class Stuck(Exception):
+    """Redis is there, and fails a step again and again."""
+
 
 Follow = Callable[[Mapping[Incarnation, str]], None]
 
@@ -65,20 +76,24 @@ class Worker:
         self._follow = parts.follow
         self._batch = parts.batch
         self._turn = parts.turn
+        self._copies = COPIES
         self._to_copy = asyncio.Event()
         self._settled = asyncio.Event()
         self._passed = asyncio.Event()
 
     async def run(self) -> None:
-        """Work until cancelled. Raises `Superseded` when another task owns the shard, or its epoch is over."""
+        """Work until cancelled. Raises `Superseded` when another task owns the shard or its epoch is over, and `Stuck`
+        when the lease has to run out.
+        """
         self._dispatch.own(self.ownership)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read_for_ever())
                 tasks.create_task(self._copy_for_ever())
                 tasks.create_task(self._advance_for_ever())
-        except* errors.Superseded as lost:
-            raise errors.Superseded(str(lost.exceptions[0])) from None
+        except* (errors.Superseded, Stuck) as ended:
+            first = ended.exceptions[0]
+            raise type(first)(str(first)) from None
         finally:
             self._dispatch.disown(self._shard)
 
@@ -89,7 +104,7 @@ class Worker:
     # -- reading
 
     async def _read_for_ever(self) -> None:
-        self._follow(await self._retry(self._presence.gateways))  # they hear from their new owner at once
+        self._follow(await self._retry("gateways", self._presence.gateways))  # they hear from their new owner at once
         limit = poison.batch_limit(self.ownership, self._batch)
         await self._route(poison.condemn(self.ownership, await self._read(limit)))
         await self._until(lambda: limit == self._batch or not self._dispatch.is_unpassed(self._shard))
@@ -104,7 +119,8 @@ class Worker:
 
     async def _read(self, limit: int) -> list[log.Entry]:
         position = self._dispatch.position(self._shard)
-        return poison.judge(await self._retry(partial(self._log.entries, self._shard, position, limit, WAIT)))
+        step = partial(self._log.entries, self._shard, position, limit, WAIT)
+        return poison.judge(await self._retry("entries", step))
 
     async def _route(self, entries: Sequence[log.Entry]) -> None:
         if not entries:
@@ -112,8 +128,8 @@ class Worker:
         for entry in entries:
             if entry.poison:
                 await self._set_aside(entry, entry.poison)
-        rooms = list({room_of(entry) for entry in entries} - {RoomName("")})
-        holders, live = await self._retry(partial(self._look_up, rooms))
+        rooms = list({room_of(entry) for entry in entries if entry.poison is None})
+        holders, live = await self._retry("holders", partial(self._look_up, rooms))
         async with self._turn:
             await self._give_way(entries, holders)
             if not self._dispatch.route(self._shard, entries, holders, live):
@@ -134,7 +150,7 @@ class Worker:
         return holders, live
 
     async def _set_aside(self, entry: log.Entry, reason: str) -> None:
-        await self._retry(partial(self._log.set_aside, self.ownership, entry, reason))
+        await self._retry("set_aside", partial(self._log.set_aside, self.ownership, entry, reason))
         telemetry.DEAD_LETTERS_TOTAL.labels(reason if reason == poison.DEADLY else poison.UNDECODABLE).inc()
         _log.error("entry_set_aside", shard=self._shard, entry=str(entry.id), reason=reason)
 
@@ -144,15 +160,18 @@ class Worker:
         while True:
             await self._to_copy.wait()
             self._to_copy.clear()
-            while waiting := self._dispatch.to_copy(self._shard)[:COPIES]:
-                await self._retry(partial(self._copy, waiting))
-                self._dispatch.copied(self.ownership, waiting[-1].id)
+            while self._dispatch.to_copy(self._shard):
+                await self._retry("copy", self._copy)
                 self._settled.set()
 
-    async def _copy(self, entries: Sequence[log.Entry]) -> None:
+    async def _copy(self) -> None:
+        waiting = self._dispatch.to_copy(self._shard)[: self._copies]
+        self._copies = 1  # unless all goes well: so that the cursor comes to the very one that cannot be copied
         if not await self._log.renew(self.ownership):  # or what Redis has lost would come back in inboxes
             raise errors.Superseded("the shard is another task's")
-        await asyncio.gather(*(self._log.copy(self._shard, some) for some in _by_shard(entries, self._log.shards)))
+        await asyncio.gather(*(self._log.copy(self._shard, some) for some in _by_shard(waiting, self._log.shards)))
+        self._copies = COPIES
+        self._dispatch.copied(self.ownership, waiting[-1].id)
 
     # -- the cursor
 
@@ -163,21 +182,26 @@ class Worker:
             entry = self._dispatch.passed(self._shard)
             if entry is not None:
                 self._passed.set()
-                await self._retry(partial(self._advance, entry))
+                await self._retry("advance", partial(self._advance, entry))
                 await asyncio.sleep(CURSOR_DELAY)
 
     async def _advance(self, entry: log.Entry) -> None:
         if not await self._log.advance(self.ownership, entry):
             raise errors.Superseded("the shard is another task's")
 
-    async def _retry(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a step for as long as Redis is away: each is idempotent."""
-        pause = PAUSES[0]
+    async def _retry(self, name: str, step: Callable[[], Awaitable[T]]) -> T:
+        """Repeat a step for as long as Redis is away: each is idempotent. Raises `Stuck` when it is not away."""
+        pause, failures = PAUSES[0], 0
         while True:
             try:
                 return await step()
             except (errors.Busy, errors.OutcomeUnknown) as exc:
-                _log.warning("redis_step_failed", shard=self._shard, error=str(exc))
+                failures = failures + 1 if exc.lasting else 0
+                if failures >= TRIES:
+                    telemetry.SHARDS_STUCK_TOTAL.labels(name).inc()
+                    _log.error("shard_stuck", shard=self._shard, step=name, error=str(exc))
+                    raise Stuck(name) from exc
+                _log.warning("redis_step_failed", shard=self._shard, step=name, error=str(exc))
             await asyncio.sleep(pause)
             pause = min(2 * pause, PAUSES[1])
 
