@@ -196,8 +196,8 @@ def operator(objects: list[Manifest]) -> Manifest:
 
 
 def environment(objects: list[Manifest]) -> dict[str, str]:
-    """Return the environment of the operator's container."""
-    return {variable["name"]: variable["value"] for variable in operator(objects)["env"]}
+    """Return the environment of the operator's container, but for what its pod fills in."""
+    return {variable["name"]: variable["value"] for variable in operator(objects)["env"] if "value" in variable}
 
 
 def rights(role: Manifest) -> Iterator[Right]:

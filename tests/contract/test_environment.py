@@ -29,7 +29,6 @@ Reader = Callable[[Mapping[str, str]], Any]
 
 DRAWN = "Zm9vYmFyYmF6cXV4-_0123456789abcdef"
 """As the operator draws it: of letters, digits, - and _."""
-FIELDS = {"status.podIP": "10.1.2.3", "metadata.name": "demo-pod-abcde"}
 KUBELET = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 """What every pod has besides."""
 URLS = {
@@ -62,12 +61,12 @@ class Recorded(Mapping[str, str]):
 class Pod:
     """A pod of a program, with its files below a folder of the test instead of the root."""
 
-    def __init__(self, component: str, spec: manifests.Spec, folder: Path) -> None:
+    def __init__(self, component: str, spec: manifests.Spec, folder: Path, address: str = "10.1.2.3") -> None:
         deployment = manifests.children(spec)["Deployment", f"demo-{component}"]
         self.spec: Manifest = deployment["spec"]["template"]["spec"]
         [self.container] = self.spec["containers"]
         self._write_files(spec, folder)
-        self.environ = Recorded({**KUBELET, **_expanded(self.container["env"], folder)})
+        self.environ = Recorded({**KUBELET, **_expanded(self.container["env"], folder, address)})
         self.read: dict[str, Any] = {name: read(self.environ) for name, read in _readers(component)}
         """What the program made of its environment, by what it calls the reader."""
 
@@ -86,11 +85,11 @@ class Pod:
                 path.write_text(_secrets(spec)[secret["secretName"], item["key"]])
 
 
-def _expanded(variables: list[Manifest], folder: Path) -> dict[str, str]:
+def _expanded(variables: list[Manifest], folder: Path, address: str) -> dict[str, str]:
     """Return an environment as the kubelet makes it: with the pod's own fields, and references filled in."""
-    found = dict[str, str]()
+    found, fields = dict[str, str](), {"status.podIP": address, "metadata.name": "demo-pod-abcde"}
     for one in variables:
-        value = one.get("value", "") if "valueFrom" not in one else FIELDS[one["valueFrom"]["fieldRef"]["fieldPath"]]
+        value = one.get("value", "") if "valueFrom" not in one else fields[one["valueFrom"]["fieldRef"]["fieldPath"]]
         value = re.sub(r"\$\((\w+)\)", lambda match: found.get(match[1], match[0]), value)
         found[one["name"]] = f"{folder}{value}" if value.startswith(environment.SECRETS) else value
     return found
@@ -212,7 +211,7 @@ ARRIVALS = {
 FIXED = {
     *("CLUSTER_NAME", "CLUSTER_SECRET_FILE", "HEALTH_HOST", "API_HOST", "CONNECT_HOST", "LOGIC_HOST"),
     *("DIRECTORY_LOGIC_SERVICE", "DIRECTORY_NAMESPACE", "CONNECT_NAME", "CONNECT_ADDRESS", "TASK_NAME"),
-    *("REDIS_URL_FILE", "REDIS_CA_FILE"),
+    *("REDIS_URL_FILE", "REDIS_CA_FILE", "POD_ADDRESS"),
 }
 """Variables that follow from no field of the spec; single tests below look at them."""
 
@@ -262,7 +261,7 @@ def test_every_variable_is_looked_at(component: str, tmp_path: Path) -> None:
         changed = environ(merged(arrival.base or {}, nested(arrival.path, arrival.value)))
         looked_at |= {name for name, value in changed.items() if base.get(name) != value}
         rendered |= set(changed)
-    assert {name for name in rendered if name not in {*KUBELET, "POD_IP"}} - looked_at == set()
+    assert {name for name in rendered if name not in KUBELET} - looked_at == set()
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
@@ -321,6 +320,17 @@ def test_programs_serve_the_ports_that_their_containers_have(component: str, tmp
     assert listening == {port["containerPort"] for port in pod.container["ports"]}
     hosts = {health.host, *(value for name, value in attributes(pod.settings) if name == "host")}
     assert hosts == {"0.0.0.0"}  # noqa: S104 - of a pod
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_programs_run_where_there_is_only_ipv6(component: str, tmp_path: Path) -> None:
+    """They listen on all addresses of the pod there too, and a gateway is found."""
+    pod = Pod(component, {}, tmp_path, address="fd00::7")
+
+    hosts = {value for name, value in attributes(pod.settings) if name == "host"}
+    assert hosts | {pod.read["health.Settings"].host} == {"::"}
+    if component == "connect":
+        assert pod.settings.address == f"[fd00::7]:{names.PORTS['connect']}"
 
 
 def attributes(settings: Any) -> list[tuple[str, Any]]:

@@ -31,7 +31,8 @@ class Settings:
     workers: int
     """How many ChatClusters are looked at at once. CHATCLUSTER_OPERATOR_WORKERS."""
     health_host: str
-    """CHATCLUSTER_HEALTH_HOST."""
+    """The address that metrics and probes are bound to; 0.0.0.0 is `::` in a pod whose CHATCLUSTER_POD_ADDRESS is one
+    of IPv6. CHATCLUSTER_HEALTH_HOST."""
     health_port: int
     """Of metrics and probes. CHATCLUSTER_HEALTH_PORT."""
     log_level: str
@@ -50,7 +51,7 @@ class Settings:
             namespaces=tuple(filter(None, (name.strip() for name in read.text("OPERATOR_NAMESPACES", "").split(",")))),
             resync=read.integer("OPERATOR_RESYNC_SECONDS", 60, 1, 3600),
             workers=read.integer("OPERATOR_WORKERS", 8, 1, 256),
-            health_host=read.text("HEALTH_HOST", "127.0.0.1"),
+            health_host=read.interface("HEALTH_HOST"),
             health_port=read.integer("HEALTH_PORT", 9070, 0, 65_535),
             log_level=read.choice("TELEMETRY_LEVEL", "info", ("debug", "info", "warning", "error")),
             report_file=read.text("RUNNER_REPORT_FILE", ""),
@@ -63,6 +64,10 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._environ.get(PREFIX + name, "").strip() or default
+
+    def interface(self, name: str) -> str:
+        host = self.text(name, "127.0.0.1")
+        return "::" if host == "0.0.0.0" and ":" in self.text("POD_ADDRESS", "") else host  # noqa: S104 - asked for
 
     def integer(self, name: str, default: int, least: int, most: int) -> int:
         text = self.text(name, str(default))

@@ -37,6 +37,14 @@ def test_every_variable_reaches_its_field() -> None:
     assert (given.health_host, given.health_port, given.log_level) == ("10.0.0.1", 0, "debug")
 
 
+@pytest.mark.parametrize(("pod", "bound"), [("", "0.0.0.0"), ("10.1.2.3", "0.0.0.0"), ("fd00::7", "::")])  # noqa: S104
+def test_where_there_is_only_ipv6_probes_come_in_by_that(pod: str, bound: str) -> None:
+    """The chart knows only one way to say "all addresses of the pod"."""
+    environ = {"CHATCLUSTER_HEALTH_HOST": "0.0.0.0", "CHATCLUSTER_POD_ADDRESS": pod}  # noqa: S104
+
+    assert Settings.from_env(environ, "1").health_host == bound
+
+
 @pytest.mark.parametrize("value", ["", "   "])
 def test_an_empty_variable_counts_as_not_set(value: str) -> None:
     """Templates of manifests leave such behind."""

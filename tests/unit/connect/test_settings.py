@@ -42,6 +42,7 @@ def test_what_is_set() -> None:
     ("name", "value"),
     [
         ("CHATCLUSTER_CONNECT_NAME", "with space"),
+        ("CHATCLUSTER_CONNECT_ADDRESS", "demo-connect"),
         ("CHATCLUSTER_CONNECT_TIME_ZONE", "Mars/Olympus"),
         ("CHATCLUSTER_CONNECT_TIME_ZONE", "../etc/passwd"),
         ("CHATCLUSTER_CONNECT_TRUSTED_PROXIES", "nobody"),

@@ -38,6 +38,33 @@ def test_values_are_read() -> None:
     assert read.choice("CHOICE", "auto", ("auto", "json")) == "json"
 
 
+@pytest.mark.parametrize(
+    ("host", "pod", "bound"),
+    [
+        ("", "", "127.0.0.1"),
+        ("", "fd00::7", "127.0.0.1"),
+        ("0.0.0.0", "", "0.0.0.0"),  # noqa: S104
+        ("0.0.0.0", "10.1.2.3", "0.0.0.0"),  # noqa: S104
+        ("0.0.0.0", "fd00::7", "::"),  # noqa: S104
+        ("10.1.2.3", "fd00::7", "10.1.2.3"),
+    ],
+)
+def test_all_interfaces_are_those_of_the_pods_family(host: str, pod: str, bound: str) -> None:
+    """A template knows only one way to say "all"; in a pod of IPv6 nobody would come in by it."""
+    read = Environment({"CHATCLUSTER_HOST": host, "CHATCLUSTER_POD_ADDRESS": pod})
+
+    assert read.interface("HOST") == bound
+
+
+def test_addresses_are_read() -> None:
+    """With brackets around an IPv6 address, whether they stood there or not."""
+    read = Environment({"CHATCLUSTER_A": "host:1", "CHATCLUSTER_B": "fd00::7:1", "CHATCLUSTER_C": "host"})
+
+    assert [read.address(name, "host:1") for name in ("A", "B", "D")] == ["host:1", "[fd00::7]:1", ""]
+    with pytest.raises(WrongSetting, match="^CHATCLUSTER_C is 'host', expected host:port"):
+        read.address("C", "host:1")
+
+
 @pytest.mark.parametrize("value", ["65536", "-1", "12.0", "seven", "0x10", "١٢", "9" * 5000])
 def test_integers_out_of_bounds_are_refused(value: str) -> None:
     """A wrong whole number is refused by a text that names the variable, the bounds and an example."""

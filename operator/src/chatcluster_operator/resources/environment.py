@@ -31,13 +31,12 @@ def variables(cluster: ChatCluster, component: Component) -> dict[str, str]:
 
 def of_pod(component: Component) -> list[Manifest]:
     """The variables that differ between pods, in the order in which they refer to each other."""
-    if component == "connect":
-        return [
-            _field("POD_IP", "status.podIP"),
-            _field("CHATCLUSTER_CONNECT_NAME", "metadata.name"),
-            {"name": "CHATCLUSTER_CONNECT_ADDRESS", "value": f"$(POD_IP):{names.PORTS['connect']}"},
-        ]
-    return [_field("CHATCLUSTER_TASK_NAME", "metadata.name")] if component == "task" else []
+    name = f"CHATCLUSTER_{component.upper()}_NAME"
+    return [
+        _field(_POD_ADDRESS, "status.podIP"),
+        *([_field(name, "metadata.name")] if component in _NAMED else []),
+        *([_ADDRESS] if component == "connect" else []),
+    ]
 
 
 def _api(cluster: ChatCluster) -> Mapping[str, object]:
@@ -120,4 +119,9 @@ def _field(name: str, path: str) -> Manifest:
     return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
 
 
+_POD_ADDRESS = "CHATCLUSTER_POD_ADDRESS"
+"""Where it is one of IPv6, programs bind `::` for 0.0.0.0, and read the address below as if it had brackets."""
+_NAMED = ("connect", "task")
+"""Gateways have leases and tasks own shards, by the name of the pod."""
+_ADDRESS = {"name": "CHATCLUSTER_CONNECT_ADDRESS", "value": f"$({_POD_ADDRESS}):{names.PORTS['connect']}"}
 _OF = {"api": _api, "connect": _connect, "logic": _logic, "task": _task}

@@ -48,7 +48,7 @@ class Settings:
         """Read them all. Raises `WrongSetting`."""
         environment = Environment(environ)
         return cls(
-            host=environment.text("API_HOST", "127.0.0.1"),
+            host=environment.interface("API_HOST"),
             port=environment.integer("API_PORT", 7070, 0, 65535),
             drain=environment.number("API_DRAIN_SECONDS", 12, 0, 300),
             bounds=_bounds(environment),

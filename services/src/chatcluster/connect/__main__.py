@@ -8,7 +8,7 @@ from chatcluster.connect import deliver
 from chatcluster.connect.drain import drain
 from chatcluster.connect.gateway import Gateway
 from chatcluster.connect.settings import Settings
-from chatcluster.core import environment, health, rpc, rpc_pool, rpc_server, runner
+from chatcluster.core import addresses, environment, health, rpc, rpc_pool, rpc_server, runner
 from chatcluster.directory import choice
 from chatcluster.log import settings as log_settings
 
@@ -29,7 +29,7 @@ async def main(run: runner.Runner) -> None:
     server, port = await _serve(settings, gateway, cluster.secret, readiness)
     run.spawn(directory.follow(readiness), "directory")
     run.spawn(logic.run(), "logic")
-    ports = await gateway.start(settings.address or f"{settings.host}:{port}")
+    ports = await gateway.start(settings.address or addresses.joined(settings.host, port))
     run.report(websocket=ports.websocket, tcp=ports.tcp, grpc=port, health=health_port)
     await run.stopping.wait()
     await drain(gateway, settings.drain)
@@ -39,7 +39,7 @@ async def main(run: runner.Runner) -> None:
 async def _serve(
     settings: Settings, gateway: Gateway, secret: str, readiness: health.Readiness
 ) -> tuple[grpc.aio.Server, int]:
-    address = f"{settings.host}:{settings.grpc_port}"
+    address = addresses.joined(settings.host, settings.grpc_port)
     try:
         return await rpc_server.serve([gateway.register], address, secret, readiness)
     except RuntimeError as exc:

@@ -90,11 +90,11 @@ class Settings:
         environment = Environment(environ)
         return cls(
             name=_name(environment),
-            host=environment.text("CONNECT_HOST", "127.0.0.1"),
+            host=environment.interface("CONNECT_HOST"),
             websocket_port=environment.integer("CONNECT_WEBSOCKET_PORT", 7000, 0, 65535),
             tcp_port=environment.integer("CONNECT_TCP_PORT", 7001, 0, 65535),
             grpc_port=environment.integer("CONNECT_GRPC_PORT", 6912, 0, 65535),
-            address=environment.text("CONNECT_ADDRESS", ""),
+            address=environment.address("CONNECT_ADDRESS", "10.1.2.3:6912"),
             drain=environment.number("CONNECT_DRAIN_SECONDS", 45, 0, 3600),
             zone=_zone(environment),
             origins=environment.words("CONNECT_ALLOWED_ORIGINS"),

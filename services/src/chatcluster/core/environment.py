@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from chatcluster.core import addresses
+
 PREFIX = "CHATCLUSTER_"
 MAX_SECRET_BYTES = 64 * 1024
 
@@ -80,6 +82,23 @@ class Environment:
         if text not in choices:
             raise WrongSetting(PREFIX + name, f"is {text!r}, expected one of {', '.join(choices)}", default)
         return text
+
+    def interface(self, name: str) -> str:
+        """The address that a server binds; by default 127.0.0.1, which leads to nobody else.
+
+        0.0.0.0 is all of the pod's: in one that has an IPv6 address (CHATCLUSTER_POD_ADDRESS) these are `::`.
+        """
+        host = self.text(name, "127.0.0.1")
+        is_ipv6 = host == "0.0.0.0" and ":" in self.text("POD_ADDRESS", "")  # noqa: S104 - asked for
+        return "::" if is_ipv6 else host
+
+    def address(self, name: str, example: str) -> str:
+        """host:port of another server, an IPv6 address with or without brackets; empty where it is not set."""
+        text = self.text(name, "")
+        address = addresses.read(text) if text else ""
+        if address is None:
+            raise WrongSetting(PREFIX + name, f"is {text!r}, expected host:port", example)
+        return address
 
     def secret(self, name: str) -> str:
         """What stands in the file that `<name>_FILE` names, without the white space around it; at most 64 KiB."""

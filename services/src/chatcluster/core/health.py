@@ -36,7 +36,7 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read CHATCLUSTER_HEALTH_HOST and CHATCLUSTER_HEALTH_PORT."""
         environment = Environment(environ)
-        return cls(environment.text("HEALTH_HOST", "127.0.0.1"), environment.integer("HEALTH_PORT", 9070, 0, 65535))
+        return cls(environment.interface("HEALTH_HOST"), environment.integer("HEALTH_PORT", 9070, 0, 65535))
 
 
 class Dependency:

@@ -6,6 +6,8 @@ said before, become one view (view), nor how they come here (apiserver). Pure.
 
 import msgspec
 
+from chatcluster.core import addresses
+
 
 class Endpoint(msgspec.Struct, frozen=True):
     """One way to one pod."""
@@ -61,7 +63,7 @@ class EndpointSlice(msgspec.Struct, frozen=True):
         if number is None:
             return frozenset()
         return frozenset(
-            Endpoint(found.target_ref.uid or found.addresses[0], _address(found.addresses[0], number))
+            Endpoint(found.target_ref.uid or found.addresses[0], addresses.joined(found.addresses[0], number))
             for found in self.endpoints or ()
             if found.addresses and _serves(found.conditions)
         )
@@ -70,7 +72,3 @@ class EndpointSlice(msgspec.Struct, frozen=True):
 def _serves(conditions: _Conditions) -> bool:
     # By the API reference of EndpointConditions an unknown `serving` is what `ready` is, an unknown `ready` is true.
     return conditions.serving if conditions.serving is not None else conditions.ready is not False
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

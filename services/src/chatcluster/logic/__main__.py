@@ -7,7 +7,7 @@ import secrets
 import grpc
 
 from chatcluster.accounts.redis import RedisAccounts
-from chatcluster.core import health, redis, rpc_server, runner
+from chatcluster.core import addresses, health, redis, rpc_server, runner
 from chatcluster.core.environment import PREFIX, Cluster, WrongSetting
 from chatcluster.log.redis import RedisLog
 from chatcluster.log.settings import Settings as LogSettings
@@ -64,7 +64,8 @@ async def _serve(
         logic_pb2_grpc.add_LogicServiceServicer_to_server(logic, server)
 
     try:
-        return await rpc_server.serve([register], f"{settings.host}:{settings.port}", secret, readiness)
+        address = addresses.joined(settings.host, settings.port)
+        return await rpc_server.serve([register], address, secret, readiness)
     except RuntimeError as exc:
         problem = f"is {settings.port}, where {settings.host} cannot be listened on: {exc}"
         raise WrongSetting(f"{PREFIX}LOGIC_PORT", problem, "6900") from exc

@@ -48,7 +48,7 @@ class Settings:
         """Read them all. Raises `WrongSetting`."""
         environment = Environment(environ)
         return cls(
-            host=environment.text("LOGIC_HOST", "127.0.0.1"),
+            host=environment.interface("LOGIC_HOST"),
             port=environment.integer("LOGIC_PORT", 6900, 0, 65535),
             drain=environment.number("LOGIC_DRAIN_SECONDS", 10, 0, 300),
             policy=_policy(environment),

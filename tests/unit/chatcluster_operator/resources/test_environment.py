@@ -101,14 +101,14 @@ def test_lists_are_joined_and_left_out_when_empty() -> None:
 @pytest.mark.parametrize(
     ("component", "names"),
     [
-        ("connect", ["POD_IP", "CHATCLUSTER_CONNECT_NAME", "CHATCLUSTER_CONNECT_ADDRESS"]),
+        ("connect", ["CHATCLUSTER_CONNECT_NAME", "CHATCLUSTER_CONNECT_ADDRESS"]),
         ("task", ["CHATCLUSTER_TASK_NAME"]),
         ("api", []),
         ("logic", []),
     ],
 )
 def test_only_who_must_be_told_apart_knows_its_pod(component: Component, names: list[str]) -> None:
-    """Gateways have leases and tasks own shards, by the name of the pod."""
+    """Gateways have leases and tasks own shards, by the name of the pod; all know the pod's address before."""
     found: list[dict[str, Any]] = environment.of_pod(component)
 
-    assert [one["name"] for one in found] == names
+    assert [one["name"] for one in found] == ["CHATCLUSTER_POD_ADDRESS", *names]

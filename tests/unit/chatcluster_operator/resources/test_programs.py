@@ -158,11 +158,11 @@ def test_a_users_variable_wins_and_stands_there_once() -> None:
 
 
 def test_a_variable_stands_behind_what_it_refers_to() -> None:
-    """Kubernetes fills in $(POD_IP) only if it is known by then."""
+    """Kubernetes fills in a reference only if it is known by then."""
     order = list(variables("connect"))
 
-    assert variables("connect")["CHATCLUSTER_CONNECT_ADDRESS"] == "$(POD_IP):6912"
-    assert order.index("POD_IP") < order.index("CHATCLUSTER_CONNECT_ADDRESS")
+    assert variables("connect")["CHATCLUSTER_CONNECT_ADDRESS"] == "$(CHATCLUSTER_POD_ADDRESS):6912"
+    assert order.index("CHATCLUSTER_POD_ADDRESS") < order.index("CHATCLUSTER_CONNECT_ADDRESS")
 
 
 @pytest.mark.parametrize(
