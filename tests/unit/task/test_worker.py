@@ -218,7 +218,9 @@ async def test_step_that_redis_itself_fails_ends_the_worker(tasking: Tasking, st
 
 async def test_failures_between_which_redis_was_away_are_not_in_a_row(tasking: Tasking) -> None:
     """A server that restarts may answer strangely; that alone ends nobody."""
-    failures = [errors.OutcomeUnknown(lasting=number % 3 > 0) for number in range(4 * workers.TRIES)]
+    failures: list[errors.ChatError] = [
+        errors.OutcomeUnknown(lasting=number % 3 > 0) for number in range(4 * workers.TRIES)
+    ]
     tasking.log.failing["advance"] = failures
     await tasking.post(ROOM, "a")
     async with working(tasking):

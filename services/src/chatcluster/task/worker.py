@@ -92,8 +92,8 @@ class Worker:
                 tasks.create_task(self._copy_for_ever())
                 tasks.create_task(self._advance_for_ever())
         except* (errors.Superseded, Stuck) as ended:
-            first = ended.exceptions[0]
-            raise type(first)(str(first)) from None
+            end = Stuck if ended.subgroup(Stuck) else errors.Superseded
+            raise end(str(ended.exceptions[0])) from None
         finally:
             self._dispatch.disown(self._shard)
 
