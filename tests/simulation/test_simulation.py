@@ -13,7 +13,8 @@ from chatcluster.connect import chain, hub, room
 from chatcluster.core import ids
 from chatcluster.log import log, memory
 from chatcluster.task import dispatch, lane
-from simulation.world import CALM, Faults, World
+from simulation.surroundings import CALM, Faults
+from simulation.world import World
 
 SLICES = 8
 
