@@ -121,14 +121,14 @@ async def _is_busy(raw: Redis) -> bool:
 
 
 async def test_a_busy_server_refuses(redis_server: RedisServer, client: Connect) -> None:
-    """It says that it runs something else: nothing was executed."""
+    """It says to others that it runs something else: nothing was executed."""
     found = client(redis_server.port, timeout=20)
     running = asyncio.create_task(found.run(script("#!lua\nwhile true do end"), [KEY]))
     async with redis_server.client() as raw:
         await eventually(lambda: _is_busy(raw), within=20)
 
         with pytest.raises(errors.Unavailable):
-            await found.run(script("#!lua\nreturn 1"), [KEY])
+            await client(redis_server.port).run(script("#!lua\nreturn 1"), [KEY])
         await raw.execute_command("SCRIPT", "KILL")
 
     with pytest.raises(errors.OutcomeUnknown):
@@ -286,7 +286,7 @@ async def test_a_single_server_is_not_taken_for_a_cluster(redis_server: RedisSer
 
 async def test_operations_wait_for_their_turn(redis_server: RedisServer, client: Connect) -> None:
     """More than may run at once wait; those for whom it takes too long were not sent."""
-    found = client(redis_server.port, connections=1, timeout=1)
+    found = client(redis_server.port, concurrency=1, timeout=1)
     answers = await asyncio.gather(*(found.run(script("#!lua\nreturn 7"), [KEY]) for _ in range(50)))
     assert answers == [7] * 50
 

@@ -68,10 +68,10 @@ def test_a_cluster(load: Load) -> None:
 
 
 def test_bounds(load: Load) -> None:
-    """Patience and the number of connections."""
-    settings = load("redis://redis", TIMEOUT="0.5", CONNECTIONS="8")
+    """Patience, and how much may be under way."""
+    settings = load("redis://redis", TIMEOUT="0.5", CONCURRENCY="8")
 
-    assert (settings.timeout, settings.connections) == (0.5, 8)
+    assert (settings.timeout, settings.concurrency) == (0.5, 8)
 
 
 def test_whose_certificates_are_trusted(load: Load, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The way to Redis: scripts, streams, and what a failure means; the same for one server, Sentinel and Redis Cluster.
 
 Owns how a script is run, how many operations run at once and for how long, and which server is new enough. Does not own
-keys or scripts: they belong to the adapters of the ports. It lives in core because three ports stand on it.
+keys or scripts, which belong to the adapters of the ports, nor connections: all operations of a process go through one
+to each master, without waiting for each other's answers (redis_link). It lives in core because three ports stand on it.
 
 A failure is judged by one question: can the command have been executed? An error while connecting, or an error reply by
 which the server refuses, says no: `errors.Unavailable` (`errors.Busy` when Redis is full). A connection that was lost
@@ -15,16 +16,16 @@ what it should be.
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from redis import exceptions
+from redis._parsers.helpers import parse_info
 from redis.asyncio import sentinel
 
-from chatcluster.core import errors, health, redis_cluster, redis_connections, runner, telemetry
+from chatcluster.core import errors, health, redis_cluster, redis_connections, redis_link, runner, telemetry
 from chatcluster.core.redis_settings import Mode, Settings
 
 __all__ = ["Client", "Script", "Settings", "UnsupportedServer", "meaning"]
@@ -34,10 +35,10 @@ OLDEST = (7, 0)
 LOOK = 5.0
 """Seconds between two looks at whether Redis is there."""
 MAX_WAITING = 10_000
-"""Operations that may wait for a connection; more are `Busy`."""
+"""Operations that may wait for their turn; more are `Busy`."""
 
 _REFUSED = (
-    redis_connections.NotConnected,
+    redis_link.NotConnected,
     exceptions.AskError,
     exceptions.AuthenticationError,
     exceptions.AuthorizationError,
@@ -57,6 +58,7 @@ _INSIDE = "@user_script"
 """In the text of an error that a script met on its way, when it may have written."""
 
 Argument = str | bytes | int | float
+_T = TypeVar("_T")
 
 
 class UnsupportedServer(runner.CannotRun):
@@ -86,7 +88,7 @@ class Script:
 
 
 class Client:
-    """Runs scripts and reads streams. Each operation has a connection to itself.
+    """Runs scripts and reads streams. Operations of one caller that it does not wait for are executed in their order.
 
     Raises of every method: `Busy`, `Unavailable` and `OutcomeUnknown` of core.errors, as the module says.
     """
@@ -94,7 +96,7 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._masters = _masters(settings)
-        self._turns = asyncio.Semaphore(settings.connections)
+        self._turns = asyncio.Semaphore(settings.concurrency)
         self._waiting = 0
 
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument] = ()) -> Any:
@@ -103,22 +105,29 @@ class Client:
         It waits at most `Settings.timeout` for its turn (`Busy` after that, and at once behind `MAX_WAITING`
         others), and then runs at most as long.
         """
-        rest = (len(keys), *keys, *arguments)
-        async with self._turn(), self._step(script.name, self._settings.timeout, repeatable=script.repeatable):
-            try:
-                return await self._masters.execute(keys[0], "EVALSHA", script.sha, *rest)
-            except exceptions.NoScriptError:
-                return await self._masters.execute(keys[0], "EVAL", script.text, *rest)
+        if self._turns.locked():
+            await self._wait()
+        else:
+            await self._turns.acquire()  # at once
+        try:
+            run = self._run(script, (len(keys), *keys, *arguments))
+            return await self._within(self._settings.timeout, run, script.name, repeatable=script.repeatable)
+        finally:
+            self._turns.release()
 
     async def read_stream(self, key: str, after: str, count: int, wait: float) -> list[tuple[str, dict[bytes, bytes]]]:
         """The ids and fields of a stream's entries after an id, waiting up to `wait` seconds for the first.
 
-        Takes no turn, and keeps a connection while it waits: there must be few who read at once.
+        Takes no turn, and has a connection to itself while it waits: there must be few who read at once.
         """
         block = ("BLOCK", int(wait * 1000)) if wait >= 0.001 else ()
-        async with self._step("entries", self._settings.timeout + wait, repeatable=True):
-            found = await self._masters.execute(key, "XREAD", "COUNT", count, *block, "STREAMS", key, after)
-        return [(entry.decode(), fields) for entries in (found or {}).values() for entry, fields in entries]
+        read = self._masters.execute(key, "XREAD", "COUNT", count, *block, "STREAMS", key, after, alone=bool(block))
+        found = await self._within(self._settings.timeout + wait, read, "entries", repeatable=True)
+        return [
+            (entry.decode(), dict(zip(fields[::2], fields[1::2], strict=True)))
+            for entries in (found or {}).values()
+            for entry, fields in entries
+        ]
 
     async def check(self) -> None:
         """Reach every master. Raises `UnsupportedServer` for one that is too old or of another kind than was set."""
@@ -156,12 +165,20 @@ class Client:
         await self._masters.aclose()
 
     async def _info(self, section: str) -> dict[str, Mapping[str, Any]]:
-        async with self._step("info", self._settings.timeout, repeatable=True):
-            masters = await self._masters.all()
-            return {name: await master.execute_command("INFO", section) for name, master in masters.items()}
+        return await self._within(self._settings.timeout, self._ask_all(section), "info", repeatable=True)
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _ask_all(self, section: str) -> dict[str, Mapping[str, Any]]:
+        masters = await self._masters.all()
+        return {name: parse_info(await master.execute("INFO", section)) for name, master in masters.items()}
+
+    async def _run(self, script: Script, rest: Sequence[Argument]) -> Any:
+        key = str(rest[1])
+        try:
+            return await self._masters.execute(key, "EVALSHA", script.sha, *rest)
+        except exceptions.NoScriptError:
+            return await self._masters.execute(key, "EVAL", script.text, *rest)
+
+    async def _wait(self) -> None:
         if self._waiting >= MAX_WAITING:
             raise errors.Busy("too many operations wait for Redis", retry_after=1)
         self._waiting += 1
@@ -169,20 +186,15 @@ class Client:
             async with asyncio.timeout(self._settings.timeout):
                 await self._turns.acquire()
         except TimeoutError as exc:
-            raise errors.Busy("all connections to Redis are taken", retry_after=1) from exc
+            raise errors.Busy("too many operations of this program are under way", retry_after=1) from exc
         finally:
             self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._turns.release()
 
-    @asynccontextmanager
-    async def _step(self, operation: str, timeout: float, *, repeatable: bool) -> AsyncIterator[None]:
+    async def _within(self, timeout: float, step: Coroutine[Any, Any, _T], operation: str, *, repeatable: bool) -> _T:
         began = time.perf_counter()
         try:
             async with asyncio.timeout(timeout):
-                yield
+                return await step
         except (exceptions.RedisError, exceptions.RedisClusterException, TimeoutError) as exc:
             telemetry.REDIS_ERRORS_TOTAL.labels(operation).inc()
             raise meaning(exc, repeatable=repeatable) from exc

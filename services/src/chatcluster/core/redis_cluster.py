@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from redis import asyncio as redis, exceptions
+from redis import exceptions
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
-from chatcluster.core.redis_connections import NotConnected
+from chatcluster.core.redis_link import Node, NotConnected
 
 MAX_REDIRECTS = 5
 """Moves of a slot that one command follows."""
@@ -28,12 +28,12 @@ Address = tuple[str, int]
 class Masters(Protocol):
     """All masters of a Redis."""
 
-    async def execute(self, key: str, *words: Any) -> Any:
-        """Execute a command where a key is. Raises what redis-py raises."""
+    async def execute(self, key: str, *words: Any, alone: bool = False) -> Any:
+        """Execute a command where a key is; `alone` when it may block. Raises redis-py's exceptions."""
         ...
 
-    async def all(self) -> Mapping[str, redis.Redis]:
-        """Every master by its name. Raises what redis-py raises."""
+    async def all(self) -> Mapping[str, Node]:
+        """Every master by its name. Raises redis-py's exceptions."""
         ...
 
     def node_of(self, key: str) -> str:
@@ -56,16 +56,16 @@ class Closing(Protocol):
 class Single:
     """One master. `finder` is closed with it."""
 
-    def __init__(self, name: str, master: redis.Redis, finder: Closing | None = None) -> None:
+    def __init__(self, name: str, master: Node, finder: Closing | None = None) -> None:
         self._name = name
         self._master = master
         self._finder = finder
 
-    async def execute(self, _key: str, *words: Any) -> Any:
+    async def execute(self, _key: str, *words: Any, alone: bool = False) -> Any:
         """See the protocol."""
-        return await self._master.execute_command(*words)
+        return await self._master.execute(*words, alone=alone)
 
-    async def all(self) -> Mapping[str, redis.Redis]:
+    async def all(self) -> Mapping[str, Node]:
         """See the protocol."""
         return {self._name: self._master}
 
@@ -83,26 +83,24 @@ class Single:
 class Cluster:
     """The masters of a Redis Cluster, found through any of `seeds`. `connect` makes a client of one node."""
 
-    def __init__(
-        self, seeds: Sequence[Address], connect: Callable[[Address], redis.Redis], now: Callable[[], float]
-    ) -> None:
+    def __init__(self, seeds: Sequence[Address], connect: Callable[[Address], Node], now: Callable[[], float]) -> None:
         self._seeds = seeds
         self._connect = connect
         self._now = now
-        self._nodes: dict[Address, redis.Redis] = {}
-        """Everyone who was ever part of it: a client that is not used has no open connections."""
+        self._nodes: dict[Address, Node] = {}
+        """Everyone who was ever part of it."""
         self._owners: list[Address | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
         self._outdated = True
         self._looked_at = float("-inf")
         self._looking = asyncio.Lock()
 
-    async def execute(self, key: str, *words: Any) -> Any:
+    async def execute(self, key: str, *words: Any, alone: bool = False) -> Any:
         """See the protocol."""
         slot = key_slot(key.encode())
         address = await self._owner(slot)
         for _ in range(MAX_REDIRECTS):
             try:
-                return await self._try(address, words)
+                return await self._try(address, words, alone=alone)
             except exceptions.MovedError as exc:
                 address = self._owners[slot] = (exc.host or address[0], exc.port)
                 self._outdated = True
@@ -111,7 +109,7 @@ class Cluster:
                 raise
         raise exceptions.ClusterError(f"slot {slot} is sent from one node to the next")
 
-    async def all(self) -> Mapping[str, redis.Redis]:
+    async def all(self) -> Mapping[str, Node]:
         """See the protocol."""
         if self._outdated:
             await self._look()
@@ -126,11 +124,11 @@ class Cluster:
         """See the protocol."""
         await asyncio.gather(*(node.aclose() for node in self._nodes.values()))
 
-    async def _try(self, address: Address, words: Sequence[Any]) -> Any:
+    async def _try(self, address: Address, words: Sequence[Any], *, alone: bool) -> Any:
         """Ask a node, and while the slot is being moved whom it names, until one of them answers."""
         while True:
             try:
-                return await self._node(address).execute_command(*words)
+                return await self._node(address).execute(*words, alone=alone)
             except exceptions.MovedError:
                 raise
             except exceptions.AskError as exc:
@@ -143,13 +141,12 @@ class Cluster:
 
     async def _ask(self, address: Address, words: Sequence[Any]) -> Any:
         """Ask a node that does not serve the slot yet; its answer, or that it wants to be asked again."""
-        async with self._node(address).pipeline(transaction=False) as both:
-            both.execute_command("ASKING")
-            both.execute_command(*words)
-            _, answer = await both.execute(raise_on_error=False)
-        if isinstance(answer, Exception) and not isinstance(answer, exceptions.TryAgainError):
-            raise answer
-        return answer
+        link = await self._node(address).shared()
+        link.call(("ASKING",)).add_done_callback(asyncio.Future.exception)  # the next answer tells what came of it
+        try:
+            return await link.call(words)
+        except exceptions.TryAgainError as exc:
+            return exc
 
     async def _owner(self, slot: int) -> Address:
         if self._owners[slot] is None or (self._outdated and self._now() - self._looked_at > REFRESH_INTERVAL):
@@ -168,7 +165,7 @@ class Cluster:
             failure: Exception = NotConnected("no node is known")
             for address in dict.fromkeys([*(owner for owner in {*self._owners} if owner), *self._seeds]):
                 try:
-                    found = await self._node(address).execute_command("CLUSTER", "SLOTS")
+                    found = await self._node(address).execute("CLUSTER", "SLOTS")
                 except exceptions.ResponseError as exc:
                     raise exceptions.ClusterError(f"{_name(address)} is in no Redis Cluster: {exc}") from exc
                 except exceptions.RedisError as exc:
@@ -187,7 +184,7 @@ class Cluster:
         self._outdated = False
         self._looked_at = self._now()
 
-    def _node(self, address: Address) -> redis.Redis:
+    def _node(self, address: Address) -> Node:
         if address not in self._nodes:
             self._nodes[address] = self._connect(address)
         return self._nodes[address]

@@ -1,76 +1,42 @@
-"""redis-py, set up so that a failure tells whether anything was sent.
+"""Connections to Redis: redis-py makes them, redis_link uses them.
 
-Owns how redis-py is used: RESP3, no retries, no health checks, no timeouts of its own on commands (core.redis has one
-for all of a command's steps), and one that covers a whole attempt to connect. Does not own what a failure means to a
-caller. Apart from core.redis, because it leans on redis-py's insides.
+Owns how redis-py is set up: RESP3, TLS, logging in, asking Sentinels for the master, no retries, and one deadline for a
+whole attempt to connect. Does not own what is said on a connection. Apart from core.redis, because it leans on
+redis-py's insides: a connection that is ready is taken from it.
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
-from redis import asyncio as redis, exceptions
+from redis import exceptions
 from redis.asyncio import connection, sentinel
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
+from chatcluster.core.redis_link import Node, NotConnected
 from chatcluster.core.redis_settings import Settings
 
 CONNECT_TIMEOUT = 2.0
 """Seconds in which a connection must be there, its handshake included."""
-
-_UNBOUNDED = 2**16
-"""redis-py's pools do not wait for a free connection, they fail: the bound is kept by core.redis, which does."""
-
-
-class NotConnected(exceptions.ConnectionError):
-    """No connection could be had, so nothing was sent."""
+SILENCE = 0.9
+"""The part of an operation's deadline that a server must have been silent for, to be given up when it passes."""
 
 
-class _Telling(connection.AbstractConnection):
-    """Raises `NotConnected` for whatever goes wrong before a connection can be used."""
-
-    async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
-        if self.is_connected:
-            return
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                await super().connect_check_health(check_health, retry_socket_connect)
-        except (exceptions.RedisError, TimeoutError, OSError) as exc:
-            await self.disconnect(nowait=True)
-            raise NotConnected(f"{type(exc).__name__}: {exc}") from exc
-
-
-class _Connection(_Telling, connection.Connection):
-    pass
-
-
-class _TlsConnection(_Telling, connection.SSLConnection):
-    pass
-
-
-class _SentinelConnection(_Telling, sentinel.SentinelManagedConnection):
-    pass
-
-
-class _SentinelTlsConnection(_Telling, sentinel.SentinelManagedSSLConnection):
-    pass
-
-
-def node(settings: Settings, address: tuple[str, int]) -> redis.Redis:
-    """A client of one server, which connects when it is first used."""
-    return redis.Redis.from_pool(
-        connection.ConnectionPool(
-            connection_class=_TlsConnection if settings.tls else _Connection,
-            host=address[0],
-            port=address[1],
-            **_pool(settings),
-        )
+def node(settings: Settings, address: tuple[str, int]) -> Node:
+    """One server, connected to when it is first used."""
+    pool = connection.ConnectionPool(
+        connection_class=connection.SSLConnection if settings.tls else connection.Connection,
+        host=address[0],
+        port=address[1],
+        **_login(settings),
     )
+    return Node(partial(_connect, pool), SILENCE * settings.timeout)
 
 
-def master(settings: Settings) -> tuple[redis.Redis, sentinel.Sentinel]:
-    """A client of whichever server the Sentinels call the master, and that of the Sentinels. Both want closing."""
+def master(settings: Settings) -> tuple[Node, sentinel.Sentinel]:
+    """Whichever server the Sentinels call the master, and the client of the Sentinels. Both want closing."""
     manager = sentinel.Sentinel(
         settings.nodes,
         sentinel_kwargs={
@@ -83,18 +49,34 @@ def master(settings: Settings) -> tuple[redis.Redis, sentinel.Sentinel]:
     pool = sentinel.SentinelConnectionPool(
         settings.sentinel_master,
         manager,
-        connection_class=_SentinelTlsConnection if settings.tls else _SentinelConnection,
-        **_pool(settings),
+        connection_class=(
+            sentinel.SentinelManagedSSLConnection if settings.tls else sentinel.SentinelManagedConnection
+        ),
+        **_login(settings),
     )
-    return redis.Redis.from_pool(pool), manager
+    return Node(partial(_connect, pool), SILENCE * settings.timeout), manager
 
 
-def _pool(settings: Settings) -> dict[str, Any]:
+async def _connect(pool: connection.ConnectionPool) -> asyncio.StreamWriter:
+    made: Any = pool.make_connection()
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            await made.connect()
+    except BaseException as exc:
+        await made.disconnect(nowait=True)
+        if isinstance(exc, (exceptions.RedisError, TimeoutError, OSError)):
+            raise NotConnected(f"{type(exc).__name__}: {exc}") from exc
+        raise
+    writer: asyncio.StreamWriter = made._writer  # noqa: SLF001 - see above
+    made._reader = made._writer = None  # noqa: SLF001 - or it would close the connection when it is collected
+    return writer
+
+
+def _login(settings: Settings) -> dict[str, Any]:
     return {
         "username": settings.username,
         "password": settings.password,
         "db": settings.database,
-        "max_connections": _UNBOUNDED,
         "socket_timeout": None,
         **_common(),
         **(_tls(settings) if settings.tls else {}),

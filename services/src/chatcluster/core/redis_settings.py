@@ -50,8 +50,8 @@ class Settings:
     timeout: float = 3.0
     """Seconds that an operation may take before its outcome counts as unknown. Above the 2 s for which a server with
     appendfsync everysec may hold writes back. CHATCLUSTER_REDIS_TIMEOUT."""
-    connections: int = 64
-    """Operations that may run at once in one process. CHATCLUSTER_REDIS_CONNECTIONS."""
+    concurrency: int = 256
+    """Operations that one process may have under way. CHATCLUSTER_REDIS_CONCURRENCY."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -79,7 +79,7 @@ class Settings:
             sentinel_master=_master(environment, path) if mode is Mode.SENTINEL else "",
             sentinel_password=_optional_secret(environment, environ, "REDIS_SENTINEL_PASSWORD"),
             timeout=environment.number("REDIS_TIMEOUT", 3, 0.1, 60),
-            connections=environment.integer("REDIS_CONNECTIONS", 64, 1, 4096),
+            concurrency=environment.integer("REDIS_CONCURRENCY", 256, 1, 4096),
         )
 
 
