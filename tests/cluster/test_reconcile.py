@@ -61,14 +61,14 @@ async def test_a_second_look_changes_nothing(api: Api, operator: Process) -> Non
     """In the steady state the operator reads and writes nothing."""
     await api.chatcluster("demo")
     await ready(api)
-    await quiet(operator)
+    await operating.quiet(operator)
     before = await versions(api)
-    writes, looks = await written(operator), await operator.metric("chat_operator_reconciles_total")
+    writes, looks = await operating.written(operator), await operator.metric("chat_operator_reconciles_total")
 
     await api.patch(names.KIND, "demo", {"metadata": {"annotations": {"a": "person's"}}})
 
     await eventually(lambda: _more(operator, "chat_operator_reconciles_total", looks), what="one more look")
-    assert await written(operator) == writes
+    assert await operating.written(operator) == writes
     assert await versions(api) == before
 
 
@@ -78,13 +78,13 @@ async def test_a_new_operator_changes_nothing(api: Api, kubeconfig: Path, tmp_pa
     async with operating.running(kubeconfig, tmp_path / "first", own) as first:
         await api.chatcluster("demo")
         await ready(api)
-        await quiet(first)
+        await operating.quiet(first)
     before = await versions(api)
 
     async with operating.running(kubeconfig, tmp_path / "second", own) as second:
         await eventually(lambda: _more(second, "chat_operator_reconciles_total", 0), what="a look")
-        await quiet(second)
-        assert await written(second) == 0
+        await operating.quiet(second)
+        assert await operating.written(second) == 0
     assert await versions(api) == before
 
 
@@ -290,26 +290,6 @@ async def test_a_volume_grows(start_api_server: StartApiServer, tmp_path: Path) 
 async def versions(api: Api) -> dict[tuple[str, str], str]:
     """Return the version of every child."""
     return {key: child["metadata"]["resourceVersion"] for key, child in (await children(api)).items()}
-
-
-async def written(operator: Process) -> float:
-    """Return how many writes the operator has sent."""
-    counts = [
-        await operator.metric("chat_operator_api_calls_total", verb=verb) for verb in ("patch", "create", "delete")
-    ]
-    return sum(counts)
-
-
-async def quiet(operator: Process) -> None:
-    """Wait until nothing is waiting to be looked at, and nothing more is written between two looks."""
-    last = -1.0
-
-    async def look() -> bool:
-        nonlocal last
-        before, last = last, await operator.metric("chat_operator_reconciles_total")
-        return before == last and not await operator.metric("chat_operator_queue_depth")
-
-    await eventually(look, within=30, every=1)
 
 
 async def _more(operator: Process, metric: str, than: float) -> bool:

@@ -8,6 +8,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,16 @@ from aiohttp import web
 
 _HOP_BY_HOP = {"connection", "content-length", "host", "transfer-encoding"}
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+class Watches(Enum):
+    """What becomes of what the API server says in watches, of those that are open too."""
+
+    CARRIED = "carried"
+    ROBBED = "robbed"
+    """Of their events; bookmarks come, and so does their end: nothing looks wrong."""
+    SILENT = "silent"
+    """They say nothing more, and do not end."""
 
 
 class Gate:
@@ -33,6 +44,7 @@ class Gate:
         self.strike: Callable[[], Awaitable[None]] | None = None
         self.deaf = ""
         """Watches of paths with this in them never say anything; empty: none are."""
+        self.watches = Watches.CARRIED
         self.kubeconfig = folder / "gate.kubeconfig"
         self._configuration = kubernetes.client.Configuration()
         kubernetes.config.load_kube_config(str(kubeconfig), client_configuration=self._configuration)
@@ -74,7 +86,31 @@ class Gate:
             if is_struck:
                 await answer.read()
                 await self._fall_shut(request)
-            return await _passed_on(request, answer)
+            return await self._passed_on(request, answer)
+
+    async def _passed_on(self, request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+        headers = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
+        headers.pop("Content-Encoding", None)  # it was decoded on the way in
+        response = web.StreamResponse(status=answer.status, headers=headers)
+        pieces = self._events(answer.content) if request.query.get("watch") else answer.content.iter_any()
+        try:
+            await response.prepare(request)
+            async for piece in pieces:
+                await response.write(piece)
+        except (aiohttp.ClientError, ConnectionResetError):
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+    async def _events(self, stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+        rest = b""
+        async for piece in stream.iter_any():
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                if self.watches is Watches.CARRIED or (self.watches is Watches.ROBBED and b'"BOOKMARK"' in line):
+                    yield line + b"\n"
+        if self.watches is Watches.SILENT:
+            await asyncio.Event().wait()
 
     async def _fall_shut(self, request: web.Request) -> None:
         assert self.strike is not None
@@ -103,18 +139,4 @@ async def _silence(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     await asyncio.Event().wait()
-    return response
-
-
-async def _passed_on(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-    headers = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
-    headers.pop("Content-Encoding", None)  # it was decoded on the way in
-    response = web.StreamResponse(status=answer.status, headers=headers)
-    try:
-        await response.prepare(request)
-        async for chunk in answer.content.iter_any():
-            await response.write(chunk)
-    except (aiohttp.ClientError, ConnectionResetError):
-        if request.transport is not None:
-            request.transport.abort()
     return response

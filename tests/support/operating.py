@@ -94,6 +94,26 @@ async def running(kubeconfig: Path, folder: Path, environ: Mapping[str, str] | N
         await operator.stop()
 
 
+async def written(operator: Process) -> float:
+    """Return how many writes an operator has sent."""
+    counts = [
+        await operator.metric("chat_operator_api_calls_total", verb=verb) for verb in ("patch", "create", "delete")
+    ]
+    return sum(counts)
+
+
+async def quiet(operator: Process, *, within: float = 30, every: float = 1) -> None:
+    """Wait until nothing is waiting to be looked at, and nothing more is looked at between two looks at it."""
+    last = -1.0
+
+    async def look() -> bool:
+        nonlocal last
+        before, last = last, await operator.metric("chat_operator_reconciles_total")
+        return before == last and not await operator.metric("chat_operator_queue_depth")
+
+    await eventually(look, within=within, every=every)
+
+
 async def play_controllers(api: Api, cluster: str) -> None:
     """Stand in for the controllers of workloads, which an API server alone does not have: every pod runs at once."""
     for component in ("task", "logic", "api", "connect"):

@@ -42,7 +42,7 @@ async def main(given: Settings) -> int:
     queue = WorkQueue[Owner](lambda delay: delay * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
     server = kube.ApiServer(_configuration(), given.workers)
     store = Store(queue.wake)
-    watches = Watches(server, store, given.namespaces)
+    watches = Watches(server, store, given.namespaces, given.resync)
     reconciler = Reconciler(server, store, _surroundings(given))
     serving = await health.serve(given.health_host, given.health_port, lambda: _problem(watches, queue))
     follower = handlers.Follower(

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import kubernetes
+import msgspec
 import urllib3
 from kubernetes.client.exceptions import ApiException
 
@@ -27,7 +28,13 @@ TIMEOUT = (5, 20)
 STALLED = 90
 """Seconds without a byte after which a watch counts as dead: the API server sends a bookmark at least every 60 s or so.
 https://kubernetes.io/docs/reference/using-api/api-concepts/#watch-bookmarks"""
+OVERDUE = 5
+"""Seconds that a watch may be silent beyond its own time: then the API server would have ended it."""
+PAGE = 250
+"""Objects in a page of a list, at most: what is decoded at once, and how long the event loop may have to wait."""
 
+_DECODER = msgspec.json.Decoder()
+"""What is read most are lists; its names of fields are one string however often they are read."""
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 
@@ -94,8 +101,9 @@ class ApiServer:
 
     async def everything(self, kind: Kind, namespace: str | None) -> list[Manifest]:
         """See the port."""
-        items, _ = await asyncio.get_running_loop().run_in_executor(self._threads, self.list, kind, namespace)
-        return items
+        loop = asyncio.get_running_loop()
+        pages = await loop.run_in_executor(self._threads, lambda: list(self.pages(kind, namespace)))
+        return [item for items, _ in pages for item in items]
 
     async def create(self, manifest: Manifest) -> Manifest:
         """See the port."""
@@ -129,16 +137,16 @@ class ApiServer:
         except (_NotFound, Conflict):
             return  # gone, or another one of its name: either way this one is not there
 
-    def list(self, kind: Kind, namespace: str | None) -> tuple[list[Manifest], str]:
-        """All objects that `Kind.selector` finds, page by page, and the version to watch from. Blocks."""
-        items, page = list[Manifest](), ""
+    def pages(self, kind: Kind, namespace: str | None) -> Iterator[tuple[list[Manifest], str]]:
+        """All objects that `Kind.selector` finds, page by page, each with the version to watch from. Blocks."""
+        more = ""
         while True:
-            query = {"limit": "500"} | _given(labelSelector=kind.selector) | _given(**{"continue": page})
+            query = {"limit": f"{PAGE}"} | _given(labelSelector=kind.selector) | _given(**{"continue": more})
             answer = self._request("GET", kind.path(namespace), None, query, verb="list")
-            items += answer["items"]
-            page = answer["metadata"].get("continue", "")
-            if not page:
-                return items, answer["metadata"]["resourceVersion"]
+            yield answer["items"], answer["metadata"]["resourceVersion"]
+            more = answer["metadata"].get("continue", "")
+            if not more:
+                return
 
     def watch(self, kind: Kind, namespace: str | None, version: str, seconds: int) -> Iterator[Manifest]:
         """What happens after a version, for so many seconds. Blocks; raises `Gone`, and as the port does."""
@@ -149,11 +157,12 @@ class ApiServer:
             "resourceVersion": version,
             "timeoutSeconds": str(seconds),
         }
+        silence = min(STALLED, seconds + OVERDUE)
         with _told_as_our_own("watch"):
-            response = self._send("GET", kind.path(namespace), None, query, timeout=(TIMEOUT[0], STALLED))
+            response = self._send("GET", kind.path(namespace), None, query, timeout=(TIMEOUT[0], silence))
             try:
                 for line in _lines(response):
-                    yield _event(json.loads(line))
+                    yield _event(_DECODER.decode(line))
             finally:
                 response.close()
 
@@ -188,7 +197,7 @@ class ApiServer:
     ) -> Manifest:
         with _told_as_our_own(verb):
             response = self._send(method, path, body, query, timeout=TIMEOUT, content=content)
-            answer: Manifest = json.loads(response.data)
+            answer: Manifest = _DECODER.decode(response.data)
             return answer
 
     def _send(
@@ -240,7 +249,7 @@ def _told_as_our_own(verb: str) -> Iterator[None]:
     except ApiException as exc:
         code = str(exc.status)
         raise _STATUSES.get(exc.status, errors.ApiUnavailable)(_message(exc)) from exc
-    except (urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
+    except (urllib3.exceptions.HTTPError, OSError, ValueError, msgspec.DecodeError) as exc:
         code = "none"
         raise errors.ApiUnavailable(f"the API server did not answer: {getattr(exc, 'reason', exc)}") from exc
     except errors.OperatorError as exc:

@@ -4,15 +4,18 @@ Owns the threads that watch, and the store that they fill. Does not own what a c
 changed. kopf watches the ChatClusters themselves; children are watched here, because the API server has to filter them
 by label, and kopf filters after it got them all.
 
-A view may be old, never wrong: it holds what the API server had, in order. While a watch cannot be made it stays as it
-was. https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+A view holds what the API server had, in order. While a watch cannot be made it stays as it was. A watch that is silent
+looks like one with nothing to say, and nobody sees an event that was never sent: so everything is listed anew once in a
+while, which is how long a view can be wrong. What a list finds unchanged wakes nobody.
+https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
 
 import asyncio
+import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,13 +27,17 @@ from chatcluster_operator.names import Manifest
 
 Owner = tuple[str, str]
 """Namespace and name of a ChatCluster."""
+Place = tuple[Owner, tuple[str, str]]
+"""Whose an object is, its kind and its name."""
 
-_WATCH_SECONDS = (240, 300)
-"""How long a watch runs before it is made anew: drawn from this, so that not all end at once."""
+_RELIST = (0.75, 0.95)
+"""When everything is listed anew, as a part of the resync interval: drawn from this, so that not all are at once."""
 _PAUSES = (0.5, 30.0)
 """Seconds until a failed watch is made anew: the first pause and the longest."""
 _KEEPS_MANAGERS = {"Deployment"}
 """Where it matters who set a field; elsewhere that is half of an object's size, and nobody reads it."""
+_ONLY_STATUS = {"Pod"}
+"""Of which the larger part, the spec, is in what they were made from."""
 
 _log = structlog.get_logger()
 
@@ -48,32 +55,38 @@ class Store:
         return (found for (kind, _), found in self._objects.get(owner, {}).items() if kind in wanted)
 
     def put(self, found: Manifest) -> None:
-        """An object is new, or has changed."""
+        """An object is as it is here: new, changed, or the same as before."""
         owner, key = _place(found)
-        self._objects.setdefault(owner, {})[key] = found
-        self._changed(owner)
+        objects = self._objects.setdefault(owner, {})
+        if key not in objects or _version(objects[key]) != _version(found):
+            objects[key] = found
+            self._changed(owner)
 
     def drop(self, found: Manifest) -> None:
         """An object is gone."""
-        owner, key = _place(found)
+        self._forget(*_place(found))
+
+    def keep(self, kind: Kind, namespace: str | None, there: Container[Place]) -> None:
+        """Nothing else is there of a kind, in a namespace or everywhere."""
+        for owner, objects in list(self._objects.items()):
+            for key in [key for key in objects if key[0] == kind.name and namespace in (None, owner[0])]:
+                if (owner, key) not in there:
+                    self._forget(owner, key)
+
+    def _forget(self, owner: Owner, key: tuple[str, str]) -> None:
         objects = self._objects.get(owner, {})
         if objects.pop(key, None) is not None:
             self._changed(owner)
         if not objects:
             self._objects.pop(owner, None)
 
-    def replace(self, kind: Kind, namespace: str | None, listed: list[Manifest]) -> None:
-        """All that there is of a kind, in a namespace or everywhere."""
-        fresh = {_place(found) for found in listed}
-        for owner, objects in list(self._objects.items()):
-            for key in [key for key in objects if key[0] == kind.name and namespace in (None, owner[0])]:
-                if (owner, key) not in fresh:
-                    self.drop(objects[key])
-        for found in listed:
-            self.put(found)
+
+def _version(found: Manifest) -> tuple[str, str]:
+    metadata = found["metadata"]
+    return metadata["uid"], metadata["resourceVersion"]
 
 
-def _place(found: Manifest) -> tuple[Owner, tuple[str, str]]:
+def _place(found: Manifest) -> Place:
     metadata = found["metadata"]
     owner = metadata["namespace"], metadata.get("labels", {}).get(names.INSTANCE, "")
     return owner, (found["kind"], metadata["name"])
@@ -84,16 +97,19 @@ class _Liveness:
     listed: bool = False
     heard: float = 0.0
     version: str = ""
-    """To go on from; empty: list first. It moves with every event, or a watch that breaks would tell old ones again."""
+    """To go on from. It moves with every event, or a watch that breaks would tell old ones again."""
+    due: float = 0.0
+    """When to list, by the monotonic clock."""
 
 
 class Watches:
     """One thread for each kind and namespace."""
 
-    def __init__(self, server: kube.ApiServer, store: Store, namespaces: Iterable[str]) -> None:
-        """`namespaces`: those to watch; none: all."""
+    def __init__(self, server: kube.ApiServer, store: Store, namespaces: Iterable[str], resync: float) -> None:
+        """`namespaces`: those to watch; none: all. `resync`: seconds until everything is listed anew, at most."""
         self._server = server
         self._store = store
+        self._resync = resync
         places: list[str | None] = list(namespaces) or [None]
         self._live = {(kind, place): _Liveness() for kind in kinds.WATCHED for place in places}
         self._loop = asyncio.get_running_loop()
@@ -128,28 +144,34 @@ class Watches:
         pause, live = _PAUSES[0], self._live[kind, place]
         while not self._loop.is_closed():
             try:
-                live.version = live.version or self._list(kind, place)
+                if time.monotonic() >= live.due:
+                    self._list(kind, place)
                 self._watch(kind, place)
                 pause = _PAUSES[0]
             except errors.OperatorError as exc:
                 _log.warning("watch_failed", kind=kind.name, namespace=place, error=str(exc))
                 telemetry.WATCH_RESTARTS_TOTAL.labels(kind.name, exc.reason).inc()
                 if isinstance(exc, kube.Gone):
-                    live.version = ""
+                    live.due = 0.0
                 time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
                 pause = min(2 * pause, _PAUSES[1])
             except RuntimeError:
                 return  # the loop is closed: the operator has ended
 
-    def _list(self, kind: Kind, place: str | None) -> str:
-        items, version = self._server.list(kind, place)
-        listed = [_slim(kind, found) for found in items]
-        self._tell(partial(self._listed, kind, place, listed))
-        return version
+    def _list(self, kind: Kind, place: str | None) -> None:
+        begun, live, there = time.monotonic(), self._live[kind, place], set[Place]()
+        for page, version in self._server.pages(kind, place):
+            found = [_slim(kind, one) for one in page]
+            there.update(map(_place, found))
+            self._tell(partial(self._put, found))
+            live.version = version
+        self._tell(partial(self._listed, kind, place, there))
+        live.due = begun + self._resync * random.uniform(*_RELIST)  # noqa: S311 - jitter
 
     def _watch(self, kind: Kind, place: str | None) -> None:
-        """Follow until the API server ends the watch."""
-        live, seconds = self._live[kind, place], random.randint(*_WATCH_SECONDS)  # noqa: S311 - jitter
+        """Follow until the next list is due."""
+        live = self._live[kind, place]
+        seconds = max(1, math.ceil(live.due - time.monotonic()))
         for event in self._server.watch(kind, place, live.version, seconds):
             found = _slim(kind, event["object"])
             live.version, live.heard = str(found["metadata"]["resourceVersion"]), time.monotonic()
@@ -163,8 +185,12 @@ class Watches:
 
     # -- in the event loop
 
-    def _listed(self, kind: Kind, place: str | None, listed: list[Manifest]) -> None:
-        self._store.replace(kind, place, listed)
+    def _put(self, found: Iterable[Manifest]) -> None:
+        for one in found:
+            self._store.put(one)
+
+    def _listed(self, kind: Kind, place: str | None, there: Container[Place]) -> None:
+        self._store.keep(kind, place, there)
         live = self._live[kind, place]
         live.listed, live.heard = True, time.monotonic()
         if all(live.listed for live in self._live.values()):
@@ -177,4 +203,6 @@ def _slim(kind: Kind, found: Manifest) -> Manifest:
     found.setdefault("apiVersion", kind.api_version)
     if kind.name not in _KEEPS_MANAGERS:
         found["metadata"].pop("managedFields", None)
+    if kind.name in _ONLY_STATUS:
+        found.pop("spec", None)
     return found
