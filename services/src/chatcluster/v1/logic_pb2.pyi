@@ -87,6 +87,78 @@ class CheckSessionsResponse(_message.Message):
     ended: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, ended: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
+class ListSessionsRequest(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: bytes
+    def __init__(self, session: _Optional[bytes] = ...) -> None: ...
+
+class ListSessionsResponse(_message.Message):
+    __slots__ = ("sessions",)
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    sessions: _containers.RepeatedCompositeFieldContainer[OpenSession]
+    def __init__(self, sessions: _Optional[_Iterable[_Union[OpenSession, _Mapping]]] = ...) -> None: ...
+
+class OpenSession(_message.Message):
+    __slots__ = ("id", "created_ms", "expires_ms", "current")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CREATED_MS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_MS_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    created_ms: int
+    expires_ms: int
+    current: bool
+    def __init__(self, id: _Optional[str] = ..., created_ms: _Optional[int] = ..., expires_ms: _Optional[int] = ..., current: _Optional[bool] = ...) -> None: ...
+
+class EndSessionsRequest(_message.Message):
+    __slots__ = ("session", "id", "all", "others")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    OTHERS_FIELD_NUMBER: _ClassVar[int]
+    session: bytes
+    id: str
+    all: bool
+    others: bool
+    def __init__(self, session: _Optional[bytes] = ..., id: _Optional[str] = ..., all: _Optional[bool] = ..., others: _Optional[bool] = ...) -> None: ...
+
+class EndSessionsResponse(_message.Message):
+    __slots__ = ("ended",)
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    ended: int
+    def __init__(self, ended: _Optional[int] = ...) -> None: ...
+
+class IssueTicketRequest(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: bytes
+    def __init__(self, session: _Optional[bytes] = ...) -> None: ...
+
+class IssueTicketResponse(_message.Message):
+    __slots__ = ("ticket", "expires_ms")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_MS_FIELD_NUMBER: _ClassVar[int]
+    ticket: str
+    expires_ms: int
+    def __init__(self, ticket: _Optional[str] = ..., expires_ms: _Optional[int] = ...) -> None: ...
+
+class RedeemTicketRequest(_message.Message):
+    __slots__ = ("ticket",)
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    ticket: bytes
+    def __init__(self, ticket: _Optional[bytes] = ...) -> None: ...
+
+class RedeemTicketResponse(_message.Message):
+    __slots__ = ("session", "user", "expires_ms")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_MS_FIELD_NUMBER: _ClassVar[int]
+    session: bytes
+    user: User
+    expires_ms: int
+    def __init__(self, session: _Optional[bytes] = ..., user: _Optional[_Union[User, _Mapping]] = ..., expires_ms: _Optional[int] = ...) -> None: ...
+
 class PublishRequest(_message.Message):
     __slots__ = ("session", "room", "user_id", "message_id", "text", "gochat_room_id", "age_ms")
     SESSION_FIELD_NUMBER: _ClassVar[int]
@@ -126,14 +198,16 @@ class ReadHistoryRequest(_message.Message):
     def __init__(self, session: _Optional[bytes] = ..., reads: _Optional[_Iterable[_Union[RoomRead, _Mapping]]] = ...) -> None: ...
 
 class RoomRead(_message.Message):
-    __slots__ = ("room", "since", "limit")
+    __slots__ = ("room", "since", "limit", "before")
     ROOM_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
     room: str
     since: _types_pb2.Position
     limit: int
-    def __init__(self, room: _Optional[str] = ..., since: _Optional[_Union[_types_pb2.Position, _Mapping]] = ..., limit: _Optional[int] = ...) -> None: ...
+    before: _types_pb2.Position
+    def __init__(self, room: _Optional[str] = ..., since: _Optional[_Union[_types_pb2.Position, _Mapping]] = ..., limit: _Optional[int] = ..., before: _Optional[_Union[_types_pb2.Position, _Mapping]] = ...) -> None: ...
 
 class ReadHistoryResponse(_message.Message):
     __slots__ = ("rooms",)
@@ -142,20 +216,22 @@ class ReadHistoryResponse(_message.Message):
     def __init__(self, rooms: _Optional[_Iterable[_Union[RoomHistory, _Mapping]]] = ...) -> None: ...
 
 class RoomHistory(_message.Message):
-    __slots__ = ("room", "position", "recovered", "publications", "error", "after")
+    __slots__ = ("room", "position", "recovered", "publications", "error", "after", "more")
     ROOM_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     RECOVERED_FIELD_NUMBER: _ClassVar[int]
     PUBLICATIONS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     room: str
     position: _types_pb2.Position
     recovered: bool
     publications: _containers.RepeatedCompositeFieldContainer[_types_pb2.Publication]
     error: str
     after: int
-    def __init__(self, room: _Optional[str] = ..., position: _Optional[_Union[_types_pb2.Position, _Mapping]] = ..., recovered: _Optional[bool] = ..., publications: _Optional[_Iterable[_Union[_types_pb2.Publication, _Mapping]]] = ..., error: _Optional[str] = ..., after: _Optional[int] = ...) -> None: ...
+    more: bool
+    def __init__(self, room: _Optional[str] = ..., position: _Optional[_Union[_types_pb2.Position, _Mapping]] = ..., recovered: _Optional[bool] = ..., publications: _Optional[_Iterable[_Union[_types_pb2.Publication, _Mapping]]] = ..., error: _Optional[str] = ..., after: _Optional[int] = ..., more: _Optional[bool] = ...) -> None: ...
 
 class GetRoomPresenceRequest(_message.Message):
     __slots__ = ("session", "room")
@@ -186,6 +262,126 @@ class PushRoomPresenceResponse(_message.Message):
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     presence: _types_pb2.RoomPresence
     def __init__(self, presence: _Optional[_Union[_types_pb2.RoomPresence, _Mapping]] = ...) -> None: ...
+
+class PushTypingRequest(_message.Message):
+    __slots__ = ("session", "room")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    session: bytes
+    room: str
+    def __init__(self, session: _Optional[bytes] = ..., room: _Optional[str] = ...) -> None: ...
+
+class PushTypingResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class MarkReadRequest(_message.Message):
+    __slots__ = ("session", "room", "position")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    session: bytes
+    room: str
+    position: _types_pb2.Position
+    def __init__(self, session: _Optional[bytes] = ..., room: _Optional[str] = ..., position: _Optional[_Union[_types_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class MarkReadResponse(_message.Message):
+    __slots__ = ("position",)
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    position: _types_pb2.Position
+    def __init__(self, position: _Optional[_Union[_types_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class GetReadMarksRequest(_message.Message):
+    __slots__ = ("session", "room")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    session: bytes
+    room: str
+    def __init__(self, session: _Optional[bytes] = ..., room: _Optional[str] = ...) -> None: ...
+
+class GetReadMarksResponse(_message.Message):
+    __slots__ = ("marks",)
+    MARKS_FIELD_NUMBER: _ClassVar[int]
+    marks: _containers.RepeatedCompositeFieldContainer[_types_pb2.ReadMark]
+    def __init__(self, marks: _Optional[_Iterable[_Union[_types_pb2.ReadMark, _Mapping]]] = ...) -> None: ...
+
+class KeepRoomRequest(_message.Message):
+    __slots__ = ("session", "room")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    session: bytes
+    room: str
+    def __init__(self, session: _Optional[bytes] = ..., room: _Optional[str] = ...) -> None: ...
+
+class KeepRoomResponse(_message.Message):
+    __slots__ = ("room",)
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    room: KeptRoom
+    def __init__(self, room: _Optional[_Union[KeptRoom, _Mapping]] = ...) -> None: ...
+
+class DropRoomRequest(_message.Message):
+    __slots__ = ("session", "room")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    session: bytes
+    room: str
+    def __init__(self, session: _Optional[bytes] = ..., room: _Optional[str] = ...) -> None: ...
+
+class DropRoomResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListRoomsRequest(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: bytes
+    def __init__(self, session: _Optional[bytes] = ...) -> None: ...
+
+class ListRoomsResponse(_message.Message):
+    __slots__ = ("rooms",)
+    ROOMS_FIELD_NUMBER: _ClassVar[int]
+    rooms: _containers.RepeatedCompositeFieldContainer[KeptRoom]
+    def __init__(self, rooms: _Optional[_Iterable[_Union[KeptRoom, _Mapping]]] = ...) -> None: ...
+
+class KeptRoom(_message.Message):
+    __slots__ = ("room", "position", "read", "unread")
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    UNREAD_FIELD_NUMBER: _ClassVar[int]
+    room: str
+    position: _types_pb2.Position
+    read: _types_pb2.Position
+    unread: int
+    def __init__(self, room: _Optional[str] = ..., position: _Optional[_Union[_types_pb2.Position, _Mapping]] = ..., read: _Optional[_Union[_types_pb2.Position, _Mapping]] = ..., unread: _Optional[int] = ...) -> None: ...
+
+class ListConversationsRequest(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: bytes
+    def __init__(self, session: _Optional[bytes] = ...) -> None: ...
+
+class ListConversationsResponse(_message.Message):
+    __slots__ = ("conversations",)
+    CONVERSATIONS_FIELD_NUMBER: _ClassVar[int]
+    conversations: _containers.RepeatedCompositeFieldContainer[Conversation]
+    def __init__(self, conversations: _Optional[_Iterable[_Union[Conversation, _Mapping]]] = ...) -> None: ...
+
+class Conversation(_message.Message):
+    __slots__ = ("room", "user", "position", "last", "read", "unread")
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    UNREAD_FIELD_NUMBER: _ClassVar[int]
+    room: str
+    user: User
+    position: _types_pb2.Position
+    last: _types_pb2.Publication
+    read: _types_pb2.Position
+    unread: int
+    def __init__(self, room: _Optional[str] = ..., user: _Optional[_Union[User, _Mapping]] = ..., position: _Optional[_Union[_types_pb2.Position, _Mapping]] = ..., last: _Optional[_Union[_types_pb2.Publication, _Mapping]] = ..., read: _Optional[_Union[_types_pb2.Position, _Mapping]] = ..., unread: _Optional[int] = ...) -> None: ...
 
 class RenewLeaseRequest(_message.Message):
     __slots__ = ("incarnation", "address", "acquire")

@@ -60,6 +60,26 @@ class LogicServiceStub:
                 request_serializer=chatcluster_dot_v1_dot_logic__pb2.CheckSessionsRequest.SerializeToString,
                 response_deserializer=chatcluster_dot_v1_dot_logic__pb2.CheckSessionsResponse.FromString,
                 _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/chatcluster.v1.LogicService/ListSessions',
+                request_serializer=chatcluster_dot_v1_dot_logic__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=chatcluster_dot_v1_dot_logic__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.EndSessions = channel.unary_unary(
+                '/chatcluster.v1.LogicService/EndSessions',
+                request_serializer=chatcluster_dot_v1_dot_logic__pb2.EndSessionsRequest.SerializeToString,
+                response_deserializer=chatcluster_dot_v1_dot_logic__pb2.EndSessionsResponse.FromString,
+                _registered_method=True)
+        self.IssueTicket = channel.unary_unary(
+                '/chatcluster.v1.LogicService/IssueTicket',
+                request_serializer=chatcluster_dot_v1_dot_logic__pb2.IssueTicketRequest.SerializeToString,
+                response_deserializer=chatcluster_dot_v1_dot_logic__pb2.IssueTicketResponse.FromString,
+                _registered_method=True)
+        self.RedeemTicket = channel.unary_unary(
+                '/chatcluster.v1.LogicService/RedeemTicket',
+                request_serializer=chatcluster_dot_v1_dot_logic__pb2.RedeemTicketRequest.SerializeToString,
+                response_deserializer=chatcluster_dot_v1_dot_logic__pb2.RedeemTicketResponse.FromString,
+                _registered_method=True)
         self.Publish = channel.unary_unary(
                 '/chatcluster.v1.LogicService/Publish',
                 request_serializer=chatcluster_dot_v1_dot_logic__pb2.PublishRequest.SerializeToString,
@@ -79,6 +99,41 @@ class LogicServiceStub:
                 '/chatcluster.v1.LogicService/PushRoomPresence',
                 request_serializer=chatcluster_dot_v1_dot_logic__pb2.PushRoomPresenceRequest.SerializeToString,
                 response_deserializer=chatcluster_dot_v1_dot_logic__pb2.PushRoomPresenceResponse.FromString,
+                _registered_method=True)
+        self.PushTyping = channel.unary_unary(
+                '/chatcluster.v1.LogicService/PushTyping',
+                request_serializer=chatcluster_dot_v1_dot_logic__pb2.PushTypingRequest.SerializeToString,
+                response_deserializer=chatcluster_dot_v1_dot_logic__pb2.PushTypingResponse.FromString,
+                _registered_method=True)
+        self.MarkRead = channel.unary_unary(
+                '/chatcluster.v1.LogicService/MarkRead',
+                request_serializer=chatcluster_dot_v1_dot_logic__pb2.MarkReadRequest.SerializeToString,
+                response_deserializer=chatcluster_dot_v1_dot_logic__pb2.MarkReadResponse.FromString,
+                _registered_method=True)
+        self.GetReadMarks = channel.unary_unary(
+                '/chatcluster.v1.LogicService/GetReadMarks',
+                request_serializer=chatcluster_dot_v1_dot_logic__pb2.GetReadMarksRequest.SerializeToString,
+                response_deserializer=chatcluster_dot_v1_dot_logic__pb2.GetReadMarksResponse.FromString,
+                _registered_method=True)
+        self.KeepRoom = channel.unary_unary(
+                '/chatcluster.v1.LogicService/KeepRoom',
+                request_serializer=chatcluster_dot_v1_dot_logic__pb2.KeepRoomRequest.SerializeToString,
+                response_deserializer=chatcluster_dot_v1_dot_logic__pb2.KeepRoomResponse.FromString,
+                _registered_method=True)
+        self.DropRoom = channel.unary_unary(
+                '/chatcluster.v1.LogicService/DropRoom',
+                request_serializer=chatcluster_dot_v1_dot_logic__pb2.DropRoomRequest.SerializeToString,
+                response_deserializer=chatcluster_dot_v1_dot_logic__pb2.DropRoomResponse.FromString,
+                _registered_method=True)
+        self.ListRooms = channel.unary_unary(
+                '/chatcluster.v1.LogicService/ListRooms',
+                request_serializer=chatcluster_dot_v1_dot_logic__pb2.ListRoomsRequest.SerializeToString,
+                response_deserializer=chatcluster_dot_v1_dot_logic__pb2.ListRoomsResponse.FromString,
+                _registered_method=True)
+        self.ListConversations = channel.unary_unary(
+                '/chatcluster.v1.LogicService/ListConversations',
+                request_serializer=chatcluster_dot_v1_dot_logic__pb2.ListConversationsRequest.SerializeToString,
+                response_deserializer=chatcluster_dot_v1_dot_logic__pb2.ListConversationsResponse.FromString,
                 _registered_method=True)
         self.RenewLease = channel.unary_unary(
                 '/chatcluster.v1.LogicService/RenewLease',
@@ -147,6 +202,36 @@ class LogicServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSessions(self, request, context):
+        """The open sessions of a session's user.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndSessions(self, request, context):
+        """Revokes sessions of the session's user and closes their connections. NOT_FOUND for an id that is none of theirs.
+        No idempotency_level: after `all`, and after the session's own id, a repetition finds its session ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IssueTicket(self, request, context):
+        """Draws a ticket: it stands for the session once, for 60 s, where a token could be seen by others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RedeemTicket(self, request, context):
+        """Takes a ticket for its session, once: of several who try, one succeeds. UNAUTHENTICATED ("session") for a ticket
+        that is unknown, used or over, and for one whose session has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Publish(self, request, context):
         """-- publishing and reading
 
@@ -173,6 +258,58 @@ class LogicServiceServicer:
 
     def PushRoomPresence(self, request, context):
         """Sends a room's presence to all its gateways as an ephemeral (gochat's count and getRoomInfo).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PushTyping(self, request, context):
+        """Tells a room that the session's user is writing, as an ephemeral. May be dropped without a word.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkRead(self, request, context):
+        """-- what a user keeps of rooms
+
+        Stores how far the session's user has read a room, and tells the room as an ephemeral. Never goes back: an earlier
+        position than the stored one changes nothing, and the answer has the stored one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReadMarks(self, request, context):
+        """How far a room was read by those who marked it last.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def KeepRoom(self, request, context):
+        """Puts an open room on the user's list. FAILED_PRECONDITION ("too_many_rooms") when the list is full.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropRoom(self, request, context):
+        """Takes a room off the user's list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRooms(self, request, context):
+        """The user's list of open rooms, with what is unread in each.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConversations(self, request, context):
+        """The user's private conversations, the one that was last spoken in first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -243,6 +380,26 @@ def add_LogicServiceServicer_to_server(servicer, server):
                     request_deserializer=chatcluster_dot_v1_dot_logic__pb2.CheckSessionsRequest.FromString,
                     response_serializer=chatcluster_dot_v1_dot_logic__pb2.CheckSessionsResponse.SerializeToString,
             ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=chatcluster_dot_v1_dot_logic__pb2.ListSessionsRequest.FromString,
+                    response_serializer=chatcluster_dot_v1_dot_logic__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'EndSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndSessions,
+                    request_deserializer=chatcluster_dot_v1_dot_logic__pb2.EndSessionsRequest.FromString,
+                    response_serializer=chatcluster_dot_v1_dot_logic__pb2.EndSessionsResponse.SerializeToString,
+            ),
+            'IssueTicket': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueTicket,
+                    request_deserializer=chatcluster_dot_v1_dot_logic__pb2.IssueTicketRequest.FromString,
+                    response_serializer=chatcluster_dot_v1_dot_logic__pb2.IssueTicketResponse.SerializeToString,
+            ),
+            'RedeemTicket': grpc.unary_unary_rpc_method_handler(
+                    servicer.RedeemTicket,
+                    request_deserializer=chatcluster_dot_v1_dot_logic__pb2.RedeemTicketRequest.FromString,
+                    response_serializer=chatcluster_dot_v1_dot_logic__pb2.RedeemTicketResponse.SerializeToString,
+            ),
             'Publish': grpc.unary_unary_rpc_method_handler(
                     servicer.Publish,
                     request_deserializer=chatcluster_dot_v1_dot_logic__pb2.PublishRequest.FromString,
@@ -262,6 +419,41 @@ def add_LogicServiceServicer_to_server(servicer, server):
                     servicer.PushRoomPresence,
                     request_deserializer=chatcluster_dot_v1_dot_logic__pb2.PushRoomPresenceRequest.FromString,
                     response_serializer=chatcluster_dot_v1_dot_logic__pb2.PushRoomPresenceResponse.SerializeToString,
+            ),
+            'PushTyping': grpc.unary_unary_rpc_method_handler(
+                    servicer.PushTyping,
+                    request_deserializer=chatcluster_dot_v1_dot_logic__pb2.PushTypingRequest.FromString,
+                    response_serializer=chatcluster_dot_v1_dot_logic__pb2.PushTypingResponse.SerializeToString,
+            ),
+            'MarkRead': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkRead,
+                    request_deserializer=chatcluster_dot_v1_dot_logic__pb2.MarkReadRequest.FromString,
+                    response_serializer=chatcluster_dot_v1_dot_logic__pb2.MarkReadResponse.SerializeToString,
+            ),
+            'GetReadMarks': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReadMarks,
+                    request_deserializer=chatcluster_dot_v1_dot_logic__pb2.GetReadMarksRequest.FromString,
+                    response_serializer=chatcluster_dot_v1_dot_logic__pb2.GetReadMarksResponse.SerializeToString,
+            ),
+            'KeepRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepRoom,
+                    request_deserializer=chatcluster_dot_v1_dot_logic__pb2.KeepRoomRequest.FromString,
+                    response_serializer=chatcluster_dot_v1_dot_logic__pb2.KeepRoomResponse.SerializeToString,
+            ),
+            'DropRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropRoom,
+                    request_deserializer=chatcluster_dot_v1_dot_logic__pb2.DropRoomRequest.FromString,
+                    response_serializer=chatcluster_dot_v1_dot_logic__pb2.DropRoomResponse.SerializeToString,
+            ),
+            'ListRooms': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRooms,
+                    request_deserializer=chatcluster_dot_v1_dot_logic__pb2.ListRoomsRequest.FromString,
+                    response_serializer=chatcluster_dot_v1_dot_logic__pb2.ListRoomsResponse.SerializeToString,
+            ),
+            'ListConversations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConversations,
+                    request_deserializer=chatcluster_dot_v1_dot_logic__pb2.ListConversationsRequest.FromString,
+                    response_serializer=chatcluster_dot_v1_dot_logic__pb2.ListConversationsResponse.SerializeToString,
             ),
             'RenewLease': grpc.unary_unary_rpc_method_handler(
                     servicer.RenewLease,
@@ -436,6 +628,114 @@ class LogicService:
             _registered_method=True)
 
     @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chatcluster.v1.LogicService/ListSessions',
+            chatcluster_dot_v1_dot_logic__pb2.ListSessionsRequest.SerializeToString,
+            chatcluster_dot_v1_dot_logic__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chatcluster.v1.LogicService/EndSessions',
+            chatcluster_dot_v1_dot_logic__pb2.EndSessionsRequest.SerializeToString,
+            chatcluster_dot_v1_dot_logic__pb2.EndSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueTicket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chatcluster.v1.LogicService/IssueTicket',
+            chatcluster_dot_v1_dot_logic__pb2.IssueTicketRequest.SerializeToString,
+            chatcluster_dot_v1_dot_logic__pb2.IssueTicketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RedeemTicket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chatcluster.v1.LogicService/RedeemTicket',
+            chatcluster_dot_v1_dot_logic__pb2.RedeemTicketRequest.SerializeToString,
+            chatcluster_dot_v1_dot_logic__pb2.RedeemTicketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Publish(request,
             target,
             options=(),
@@ -533,6 +833,195 @@ class LogicService:
             '/chatcluster.v1.LogicService/PushRoomPresence',
             chatcluster_dot_v1_dot_logic__pb2.PushRoomPresenceRequest.SerializeToString,
             chatcluster_dot_v1_dot_logic__pb2.PushRoomPresenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PushTyping(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chatcluster.v1.LogicService/PushTyping',
+            chatcluster_dot_v1_dot_logic__pb2.PushTypingRequest.SerializeToString,
+            chatcluster_dot_v1_dot_logic__pb2.PushTypingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkRead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chatcluster.v1.LogicService/MarkRead',
+            chatcluster_dot_v1_dot_logic__pb2.MarkReadRequest.SerializeToString,
+            chatcluster_dot_v1_dot_logic__pb2.MarkReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReadMarks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chatcluster.v1.LogicService/GetReadMarks',
+            chatcluster_dot_v1_dot_logic__pb2.GetReadMarksRequest.SerializeToString,
+            chatcluster_dot_v1_dot_logic__pb2.GetReadMarksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chatcluster.v1.LogicService/KeepRoom',
+            chatcluster_dot_v1_dot_logic__pb2.KeepRoomRequest.SerializeToString,
+            chatcluster_dot_v1_dot_logic__pb2.KeepRoomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chatcluster.v1.LogicService/DropRoom',
+            chatcluster_dot_v1_dot_logic__pb2.DropRoomRequest.SerializeToString,
+            chatcluster_dot_v1_dot_logic__pb2.DropRoomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRooms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chatcluster.v1.LogicService/ListRooms',
+            chatcluster_dot_v1_dot_logic__pb2.ListRoomsRequest.SerializeToString,
+            chatcluster_dot_v1_dot_logic__pb2.ListRoomsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConversations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chatcluster.v1.LogicService/ListConversations',
+            chatcluster_dot_v1_dot_logic__pb2.ListConversationsRequest.SerializeToString,
+            chatcluster_dot_v1_dot_logic__pb2.ListConversationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -84,15 +84,33 @@ class RoomPresence(_message.Message):
     members: _containers.RepeatedCompositeFieldContainer[Member]
     def __init__(self, room: _Optional[str] = ..., count: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ...) -> None: ...
 
+class Typing(_message.Message):
+    __slots__ = ("user",)
+    USER_FIELD_NUMBER: _ClassVar[int]
+    user: Member
+    def __init__(self, user: _Optional[_Union[Member, _Mapping]] = ...) -> None: ...
+
+class ReadMark(_message.Message):
+    __slots__ = ("user", "position")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    user: Member
+    position: Position
+    def __init__(self, user: _Optional[_Union[Member, _Mapping]] = ..., position: _Optional[_Union[Position, _Mapping]] = ...) -> None: ...
+
 class Ephemeral(_message.Message):
-    __slots__ = ("room", "members", "count")
+    __slots__ = ("room", "members", "count", "typing", "read")
     ROOM_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    TYPING_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
     room: str
     members: RoomPresence
     count: RoomPresence
-    def __init__(self, room: _Optional[str] = ..., members: _Optional[_Union[RoomPresence, _Mapping]] = ..., count: _Optional[_Union[RoomPresence, _Mapping]] = ...) -> None: ...
+    typing: Typing
+    read: ReadMark
+    def __init__(self, room: _Optional[str] = ..., members: _Optional[_Union[RoomPresence, _Mapping]] = ..., count: _Optional[_Union[RoomPresence, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., read: _Optional[_Union[ReadMark, _Mapping]] = ...) -> None: ...
 
 class Control(_message.Message):
     __slots__ = ("room", "revoke_session")
