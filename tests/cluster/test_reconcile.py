@@ -241,25 +241,6 @@ async def test_a_paused_cluster_is_left_alone(api: Api, operator: Process) -> No
     await eventually(lambda: api.get("Service", "demo-api"), within=10)
 
 
-async def test_an_autoscaler_takes_over_from_the_live_number(api: Api, operator: Process) -> None:
-    """Switched on at 3, the number stays 3 and is nobody's but the autoscaler's; switched off, the spec's counts."""
-    await api.chatcluster("demo", {"connect": {"replicas": 3}})
-    await ready(api)
-
-    await api.chatcluster("demo", {"connect": {"autoscaling": {"minReplicas": 2, "maxReplicas": 6}}})
-    await eventually(lambda: api.get("HorizontalPodAutoscaler", "demo-connect"), within=10)
-    await ready(api)
-    assert await _has_replicas(api, "connect", 3)
-
-    await api.patch("Deployment", "demo-connect", {"spec": {"replicas": 5}})
-    await api.delete("ConfigMap", "demo-redis")
-    await eventually(lambda: api.get("ConfigMap", "demo-redis"), within=10)
-    assert await _has_replicas(api, "connect", 5)
-
-    await api.chatcluster("demo", {"connect": {"replicas": 4}})
-    await eventually(lambda: _has_replicas(api, "connect", 4), within=10)
-
-
 async def test_a_volume_grows(start_api_server: StartApiServer, tmp_path: Path) -> None:
     """The claim is patched, and the set made anew around it. With real controllers: deleting without pods is theirs."""
     server = start_api_server(nodes=1)
