@@ -115,7 +115,7 @@ async def quiet(operator: Process, *, within: float = 30, every: float = 1) -> N
 
 
 async def play_controllers(api: Api, cluster: str) -> None:
-    """Stand in for the controllers of workloads, which an API server alone does not have: every pod runs at once."""
+    """Stand in for the controllers that an API server alone does not have: every pod runs, and orphans are let go."""
     for component in ("task", "logic", "api", "connect"):
         await _complete(api, "Deployment", f"{cluster}-{component}")
     await _complete(api, "StatefulSet", f"{cluster}-redis")
@@ -124,6 +124,9 @@ async def play_controllers(api: Api, cluster: str) -> None:
 async def _complete(api: Api, kind: str, name: str) -> None:
     live = await api.get(kind, name)
     if live is None:
+        return
+    if "deletionTimestamp" in live["metadata"]:
+        await api.patch(kind, name, {"metadata": {"finalizers": None}})
         return
     replicas = live["spec"]["replicas"]
     counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), replicas)
