@@ -52,7 +52,8 @@ STEPS = st.one_of(
     st.tuples(st.just("push"), room),
     st.tuples(st.just("order"), room, number),
     st.tuples(st.just("is_full"), room),
-    st.tuples(st.just("history"), rooms, since, limit),
+    st.tuples(st.just("history"), rooms, since, limit, st.booleans()),
+    st.tuples(st.just("conversations"), room, limit),
     st.tuples(st.just("register"), gateway, number, rooms, since, limit),
     st.tuples(st.just("unregister"), gateway, number, rooms),
     st.tuples(st.just("acquire"), shard),
@@ -143,10 +144,18 @@ class Twins:
             return pb.Position(epoch="9999999999999.x.x" if choice == -1 else "", offset=max(0, -choice - 2))
         return known[choice % len(known)][turn]
 
-    async def step_history(self, names: Sequence[RoomName], choice: int | None, limit: int) -> None:
-        one, other = await self.both(lambda found, turn: found.history(self.reads(names, choice, limit, turn)))
+    async def step_history(self, names: Sequence[RoomName], choice: int | None, limit: int, back: bool) -> None:
+        def wanted(turn: int) -> list[log.Read]:
+            on = self.reads(names, choice, limit, turn)
+            return [log.Read(read.room, None, limit, read.since) for read in on] if back else on
+
+        one, other = await self.both(lambda found, turn: found.history(wanted(turn)))
         for pair in zip(one, other, strict=True):
             self.same_history(*pair)
+
+    async def step_conversations(self, inbox: RoomName, limit: int) -> None:
+        one, other = await self.both(lambda found, _: found.conversations(inbox, limit))
+        assert one == other
 
     async def step_register(
         self, who: Incarnation, number: int, names: Sequence[RoomName], choice: int | None, limit: int
@@ -267,7 +276,7 @@ class Twins:
 
     def same_history(self, one: logic_pb2.RoomHistory, other: logic_pb2.RoomHistory) -> None:
         assert (one.room, one.error) == (other.room, other.error)
-        assert (one.recovered, one.after) == (other.recovered, other.after)
+        assert (one.recovered, one.after, one.more) == (other.recovered, other.after, other.more)
         self.same_position(one.room, one.position, other.position)
         for pair in zip(one.publications, other.publications, strict=True):
             self.same_publication(*pair)

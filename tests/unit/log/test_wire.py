@@ -129,7 +129,7 @@ def test_no_entry_raises(fields: dict[bytes, bytes]) -> None:
 def answer(chain: list[list[Any]], *offsets: int) -> list[Any]:
     """What a script answers for a room, with publications at some offsets."""
     found = [[f"{offset}-0".encode(), [b"t", b"%d" % (offset * 10), b"b", b"%d" % offset]] for offset in offsets]
-    return [LATER.encode(), 9, 1, 3, chain, found]
+    return [LATER.encode(), 9, 1, 3, chain, found, 1]
 
 
 def test_a_replayed_entry_is_known() -> None:
@@ -156,6 +156,7 @@ def test_publications_have_the_epoch_of_their_offset() -> None:
     assert [publication.epoch for publication in history.publications] == ["a", "a", "a", "a", "c", "c", "d"]
     assert [(p.offset, p.time_ms, p.body) for p in history.publications][:2] == [(3, 30, b"3"), (4, 40, b"4")]
     assert (history.position.epoch, history.position.offset, history.recovered, history.after) == (LATER, 9, True, 3)
+    assert history.more
 
 
 def test_an_inbox_shows_where_its_copies_came_from() -> None:

@@ -45,6 +45,16 @@ async def _holders(world: World, room: str) -> frozenset[Incarnation]:
     return found.rooms.get(name, frozenset())
 
 
+async def test_a_gateway_registers_for_what_comes(world: World) -> None:
+    """To read back is for those who show a history."""
+    read = logic_pb2.RoomRead(room="room:7", before=pb.Position(epoch="x", offset=3))
+    request = logic_pb2.RegisterRoomsRequest(incarnation=ONE, number=1, rooms=[read])
+
+    with pytest.raises(errors.Invalid):
+        await world.gateways.register(request)
+    assert not await _holders(world, "room:7")
+
+
 async def test_a_lease_is_taken_and_held(world: World) -> None:
     """The answer tells how long it lasts and who else lives."""
     await _lease(world, ONE, "10.0.0.1:6912")

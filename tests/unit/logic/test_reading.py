@@ -38,6 +38,22 @@ async def test_a_position_at_the_very_start_is_one(world: World) -> None:
     assert [publication.offset for publication in found.publications] == [1, 2]
 
 
+async def test_history_is_read_back(world: World) -> None:
+    """Before a position comes what was published until then; on and back at once is no read."""
+    _, session = await world.user("ann")
+    for number in range(3):
+        await world.post("room:7", "text", f"m-{number}")
+    (newest,) = await world.reading.read(session, [_read("room:7", 0)])
+    third = pb.Position(epoch=newest.position.epoch, offset=3)
+    back = logic_pb2.RoomRead(room="room:7", limit=1, before=third)
+    both = logic_pb2.RoomRead(room="room:7", limit=1, before=third, since=third)
+    page, refused = await world.reading.read(session, [back, both])
+
+    assert [publication.offset for publication in page.publications] == [2]
+    assert (page.more, page.recovered) == (True, True)
+    assert refused.error == "invalid"
+
+
 async def test_each_room_is_refused_by_itself(world: World) -> None:
     """A room that the user may not read carries its error; the others are read, in the order asked for."""
     user, session = await world.user("ann")
@@ -78,14 +94,18 @@ async def test_an_answer_has_a_bound(world: World) -> None:
     for room in rooms:
         await world.post(room, "x" * 4096, "m-1")
     reads = [_read(room, since=None if number == 29 else pb.Position()) for number, room in enumerate(rooms)]
+    await world.post(rooms[28], "x", "m-2")
+    (there,) = await world.reading.read(b"", [_read(rooms[28], 0)])
+    reads[28] = logic_pb2.RoomRead(room=rooms[28], limit=100, before=there.position)
     found = await world.reading.read(b"", reads)
     size = sum(history.ByteSize() for history in found)
 
     assert ANSWER_BYTES <= size < ANSWER_BYTES + 4500 + 30 * 100
     assert found[0].publications
     assert not any(history.publications for history in found[-5:])
-    assert all(history.position.offset == 1 and history.recovered for history in found)
-    assert [history.error for history in found] == [""] * 29 + ["busy"]
+    assert all(history.position.offset and history.recovered for history in found)
+    assert [history.more for history in found] == [not history.publications for history in found]
+    assert [history.error for history in found] == [""] * 28 + ["busy"] * 2
 
 
 async def test_an_empty_room_is_not_busy(world: World) -> None:

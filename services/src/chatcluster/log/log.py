@@ -86,9 +86,11 @@ class Read:
 
     room: RoomName
     since: pb.Position | None = None
-    """Read on after it; None: the newest `limit`."""
+    """Read on after it."""
     limit: int = 100
     """At most so many publications; 0: the position only."""
+    before: pb.Position | None = None
+    """Instead of `since`: the `limit` before it. Without either: the newest `limit`. Registering knows no `before`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,11 @@ class Log(Protocol):
         has epoch "" and offset 0, is recovered for a reader at ("", 0) and for one without a position, and is not
         created. A publication read from history carries the epoch in which its offset was drawn. A room that could
         not be read carries `error`.
+
+        Read back from `before`, a page ends at the last publication before that position which reader and room have
+        in common; it is recovered when the room still has all that such a reader has, whether or not history still
+        holds it. What is gone from history only ends the paging: `more` is false then. Where an answer would have more
+        than `Limits.read_bytes`, it has what is nearest to the position, or the newest.
         """
         ...
 
@@ -250,6 +257,14 @@ class Log(Protocol):
 
     async def unregister(self, incarnation: Incarnation, number: int, rooms: Sequence[RoomName]) -> None:
         """Take a gateway off rooms; leaves a mark with the number, so that an older register does not undo it."""
+        ...
+
+    async def conversations(self, inbox: RoomName, limit: int) -> list[RoomName]:
+        """The private conversations of which an inbox got copies, the one copied last first.
+
+        Part of the step that copies, so that whoever finds a message in an inbox finds its conversation here. At most
+        1,000 are kept; all are forgotten a day after the history of a room that was as quiet as the inbox.
+        """
         ...
 
     # -- dispatch, for task

@@ -11,11 +11,12 @@ from dataclasses import replace
 
 from chatcluster.core import errors, ids
 from chatcluster.core.ids import Incarnation, RoomEpoch, RoomName, ShardEpoch, ShardId, StreamId
-from chatcluster.log import log
-from chatcluster.log.memory_state import Holder, Registrations, Room, Sent, Server, Shard, resume
+from chatcluster.log import log, memory_reading, wire
+from chatcluster.log.memory_state import Holder, Registrations, Room, Sent, Server, Shard
 from chatcluster.v1 import logic_pb2, types_pb2 as pb
 
 CHAIN_LENGTH = 8
+CONVERSATIONS = 1_000
 DEAD_LETTERS = 10_000
 
 
@@ -87,6 +88,12 @@ class MemoryLog:
     async def history(self, reads: Sequence[log.Read]) -> list[logic_pb2.RoomHistory]:
         """See the port."""
         return [self._read(self._existing(self._shard_of(read.room), read.room), read) for read in reads]
+
+    async def conversations(self, inbox: RoomName, limit: int) -> list[RoomName]:
+        """See the port."""
+        room = self._existing(self._shard_of(inbox), inbox)
+        found = room.conversations if room else {}
+        return [RoomName(name) for name in sorted(found, key=lambda name: -found[name])][:limit]
 
     async def register(self, incarnation: Incarnation, number: int, reads: Sequence[log.Read]) -> list[log.Registered]:
         """See the port."""
@@ -166,6 +173,9 @@ class MemoryLog:
             if not item.replayed:
                 room.copied[source] = mark
             self._append(shard, room, item.inbox, original.body, origin)
+            room.conversations[original.room] = room.offset
+            if len(room.conversations) > CONVERSATIONS:
+                del room.conversations[min(room.conversations, key=lambda name: room.conversations[name])]
 
     async def advance(self, ownership: log.Ownership, entry: log.Entry) -> bool:
         """See the port."""
@@ -347,28 +357,4 @@ class MemoryLog:
         return state.owner_until is not None and state.token == ownership.token
 
     def _read(self, room: Room | None, read: log.Read) -> logic_pb2.RoomHistory:
-        if room is None:
-            nothing = read.since is None or (not read.since.epoch and not read.since.offset)
-            return logic_pb2.RoomHistory(room=read.room, position=pb.Position(), recovered=nothing)
-        after, recovered = resume(room, read.since)
-        start = len(room.history) - read.limit if after is None else after - room.offset + len(room.history)
-        publications = self._bounded(room.history[max(0, start) :], read.limit)
-        if after is None:
-            after = publications[0].offset - 1 if publications else room.offset
-        return logic_pb2.RoomHistory(
-            room=read.room,
-            position=pb.Position(epoch=room.epoch, offset=room.offset),
-            recovered=recovered,
-            publications=publications,
-            after=after,
-        )
-
-    def _bounded(self, publications: list[pb.Publication], limit: int) -> list[pb.Publication]:
-        kept: list[pb.Publication] = []
-        size = 0
-        for publication in publications[:limit]:
-            size += len(publication.body)
-            if kept and size > self.limits.read_bytes:
-                break
-            kept.append(publication)
-        return kept
+        return wire.nothing_in(read) if room is None else memory_reading.read(room, read, self.limits.read_bytes)

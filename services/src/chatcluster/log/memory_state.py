@@ -40,6 +40,8 @@ class Room:
     history: list[pb.Publication] = field(default_factory=list)
     history_bytes: int = 0
     copied: dict[int, tuple[str, StreamId]] = field(default_factory=dict)
+    conversations: dict[str, int] = field(default_factory=dict)
+    """Of an inbox: where in it the last copy from each conversation is."""
     tokens: float = 0
     tokens_at: float = 0
     expires: float = 0
@@ -56,6 +58,7 @@ class Room:
             chain=list(self.chain),
             history=list(self.history),
             copied=dict(self.copied),
+            conversations=dict(self.conversations),
         )
 
 
@@ -120,23 +123,3 @@ class Server:
         twin = Server(0, identity)
         twin.shards = [shard.clone() for shard in self.shards]
         return twin
-
-
-def resume(room: Room, since: pb.Position | None) -> tuple[int | None, bool]:
-    """The offset to read on after (None: show the newest), and whether nothing is missing there."""
-    if since is None:
-        return None, True
-    gone = room.offset - len(room.history)
-    after, recovered = _common(room, since)
-    return max(after, gone), recovered and after >= gone
-
-
-def _common(room: Room, since: pb.Position) -> tuple[int, bool]:
-    """The last offset that the reader's past and the room's have in common, and whether that is all of the reader's."""
-    if not since.epoch and not since.offset:
-        return 0, True
-    if since.epoch == room.epoch:
-        return (since.offset, True) if since.offset <= room.offset else (room.offset, False)
-    known = any(epoch == since.epoch for epoch, _ in room.chain)
-    base = next((base for epoch, base in room.chain if epoch > since.epoch), room.chain[-1][1])
-    return (since.offset, True) if known and since.offset <= base else (base, False)

@@ -16,6 +16,8 @@ from chatcluster.log import log, wire
 from chatcluster.log.pressure import Pressure
 from chatcluster.v1 import logic_pb2, types_pb2 as pb
 
+CONVERSATIONS = 1_000
+"""Kept of an inbox."""
 DEAD_LETTERS = 10_000
 ROOMS_AT_ONCE = 32
 """Rooms that one script reads: each may bring `Limits.read_bytes`, and Redis does nothing else meanwhile."""
@@ -34,6 +36,7 @@ _LOOKUP = _script("lookup", repeatable=True)
 _PUSH = _script("push")
 _ORDER = _script("order")
 _HISTORY = _script("history", repeatable=True)
+_CONVERSATIONS = _script("conversations", repeatable=True)
 _REGISTER = _script("register", repeatable=True)
 _UNREGISTER = _script("unregister")
 _ACQUIRE = _script("acquire")
@@ -154,12 +157,18 @@ class RedisLog:
         arguments: _Arguments = [self.limits.read_bytes]
         for read in reads:
             keys += [self._keys.room(shard, read.room), self._keys.history(shard, read.room)]
-            arguments += _wanted(read)
+            arguments += _wanted_either_way(read)
         try:
             answers = await self._client.run(_HISTORY, keys, arguments)
         except errors.ChatError as exc:
             return [logic_pb2.RoomHistory(room=read.room, error=exc.code) for read in reads]
         return [wire.room_history(read, answer) for read, answer in zip(reads, answers, strict=True)]
+
+    async def conversations(self, inbox: RoomName, limit: int) -> list[RoomName]:
+        """See the port."""
+        shard = self._shard_of(inbox)
+        keys = [self._keys.state(shard), self._keys.conversations(shard, inbox)]
+        return [RoomName(room.decode()) for room in await self._client.run(_CONVERSATIONS, keys, [limit])]
 
     async def register(self, incarnation: Incarnation, number: int, reads: Sequence[log.Read]) -> list[log.Registered]:
         """See the port."""
@@ -230,10 +239,12 @@ class RedisLog:
         if not copies:
             return
         shard = self._shard_of(copies[0].inbox)
-        keys = [self._keys.state(shard), self._keys.dispatch(shard)]
-        arguments: _Arguments = [source, *self._history_limits(), _ms(self.limits.registration_ttl)]
+        names = self._keys
+        keys = [names.state(shard), names.dispatch(shard)]
+        arguments: _Arguments = [source, *self._history_limits(), _ms(self.limits.registration_ttl), CONVERSATIONS]
         for copy in copies:
-            keys += [self._keys.room(shard, copy.inbox), self._keys.history(shard, copy.inbox)]
+            inbox = copy.inbox
+            keys += [names.room(shard, inbox), names.history(shard, inbox), names.conversations(shard, inbox)]
             arguments += _copied(copy)
         await self._client.run(_COPY, keys, arguments)
 
@@ -296,11 +307,18 @@ def _wanted(read: log.Read) -> list[Argument]:
     return ["", -1, read.limit] if read.since is None else [read.since.epoch, read.since.offset, read.limit]
 
 
+def _wanted_either_way(read: log.Read) -> list[Argument]:
+    if read.before is None:
+        return [*_wanted(read), ""]
+    return [read.before.epoch, read.before.offset, read.limit, "1"]
+
+
 def _copied(copy: log.Copy) -> list[Argument]:
     original = copy.publication
     origin = pb.Origin(room=original.room, epoch=original.epoch, offset=original.offset)
     epoch = ids.shard_epoch_of(original.epoch)
-    return [epoch, str(copy.id), copy.inbox, original.body, origin.SerializeToString(), int(copy.replayed)]
+    from_where = origin.SerializeToString()
+    return [epoch, str(copy.id), copy.inbox, original.body, from_where, int(copy.replayed), original.room]
 
 
 def _published(answer: Sequence[Any]) -> log.Published:

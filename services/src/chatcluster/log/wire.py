@@ -60,6 +60,10 @@ class Keys:
         """A hash: which gateways hold a room."""
         return self.of_shard(shard, "gw", room)
 
+    def conversations(self, shard: ShardId, inbox: str) -> str:
+        """A sorted set: the conversations from which an inbox has copies, by the place of the last one."""
+        return self.of_shard(shard, "talks", inbox)
+
     def created(self, shard: ShardId, user: int) -> str:
         """A count: a user's new rooms."""
         return self.of_shard(shard, "new", user)
@@ -138,16 +142,23 @@ def dead_letter(written_as: bytes, values: Sequence[bytes]) -> log.DeadLetter:
 def room_history(read: log.Read, answer: Sequence[Any]) -> logic_pb2.RoomHistory:
     """One room's answer from the history and register scripts; an empty one is of a room that never was."""
     if not answer:
-        nothing = read.since is None or (not read.since.epoch and not read.since.offset)
-        return logic_pb2.RoomHistory(room=read.room, position=pb.Position(), recovered=nothing)
-    epoch, offset, recovered, after, chain, found = answer
+        return nothing_in(read)
+    epoch, offset, recovered, after, chain, found, more = answer
     return logic_pb2.RoomHistory(
         room=read.room,
         position=pb.Position(epoch=epoch.decode(), offset=offset),
         recovered=bool(recovered),
         publications=_publications(read.room, chain, found),
         after=after,
+        more=bool(more),
     )
+
+
+def nothing_in(read: log.Read) -> logic_pb2.RoomHistory:
+    """The answer for a room that never was."""
+    position = read.since if read.before is None else read.before
+    recovered = position is None or (not position.epoch and not position.offset)
+    return logic_pb2.RoomHistory(room=read.room, position=pb.Position(), recovered=recovered)
 
 
 def _publications(room: RoomName, chain: Sequence[Any], found: Sequence[Any]) -> list[pb.Publication]:

@@ -58,7 +58,7 @@ class Gateways:
         async def step(reads: Sequence[log.Read]) -> Iterable[log.Registered]:
             return await self._log.register(incarnation, request.number, reads)
 
-        reads = [reading.to_log(room) for room in request.rooms]
+        reads = [_forward(reading.to_log(room)) for room in request.rooms]
         found = await reading.within(self._answer_bytes, reads, step, lambda registered: registered.history)
         return [_registration(registered) for registered in found]
 
@@ -111,6 +111,12 @@ def _check_address(address: str) -> str:
 def _check_room(room: str) -> RoomName:
     ids.parse_room(room)
     return RoomName(room)
+
+
+def _forward(read: log.Read) -> log.Read:
+    if read.before is not None:
+        raise errors.Invalid("a gateway registers for what comes after a position, not for what was before")
+    return read
 
 
 def _check_report(report: logic_pb2.GatewayPresence) -> None:

@@ -36,8 +36,8 @@ class Reading:
         """Read at most 200 rooms, in the order asked for; an empty session is a gateway's, which may read all.
 
         A room that the user may not read, or that is none, carries the error in its answer. Once the answers hold
-        `answer_bytes`, further rooms say where they stand without their publications; those of which the newest were
-        wanted carry `busy`, since a reader without a position could not read on.
+        `answer_bytes`, further rooms say where they stand without their publications; those that were not read on from
+        a position carry `busy`, since their readers could not go on with what the answer says.
         """
         check_count(len(reads), MAX_READS)
         reader = (await self._sessions.require(session)).user if session else None
@@ -49,7 +49,7 @@ class Reading:
     async def _history(self, reads: Sequence[log.Read]) -> list[logic_pb2.RoomHistory]:
         found = await within(self._answer_bytes, reads, self._log.history, _itself)
         for read, history in zip(reads, found, strict=True):
-            if read.since is None and read.limit and history.position.offset and not history.publications:
+            if read.since is None and read.limit and history.more and not history.publications:
                 history.error = errors.Busy.code
         return found
 
@@ -59,7 +59,11 @@ def to_log(read: logic_pb2.RoomRead) -> log.Read:
     ids.parse_room(read.room)
     if read.limit > MAX_LIMIT:
         raise errors.Invalid(f"at most {MAX_LIMIT} publications of a room can be read at once, not {read.limit}")
-    return log.Read(RoomName(read.room), read.since if read.HasField("since") else None, read.limit)
+    since = read.since if read.HasField("since") else None
+    before = read.before if read.HasField("before") else None
+    if since is not None and before is not None:
+        raise errors.Invalid("a room is read on from a position or back from one, not both")
+    return log.Read(RoomName(read.room), since, read.limit, before)
 
 
 def check_count(count: int, most: int) -> None:
@@ -84,8 +88,9 @@ async def within(
     for part in _parts(reads):
         wanted = part if used < budget else [replace(read, limit=0) for read in part]
         for answer in await step(wanted):
-            if used >= budget:
+            if used >= budget and history(answer).publications:
                 history(answer).ClearField("publications")
+                history(answer).more = True
             used += history(answer).ByteSize()
             answers.append(answer)
     return answers

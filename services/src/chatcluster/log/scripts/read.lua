@@ -48,6 +48,10 @@ local function common(room, chain, epoch, offset)
   return base, false
 end
 
+local function offset_of(entry)
+  return tonumber(string.match(entry[1], '%d+'))
+end
+
 -- Publications after an offset: at most `limit`, and at most `most` bytes of bodies unless the first alone is more.
 local function publications(history, after, limit, most)
   local found, size, next = {}, 0, after + 1
@@ -63,21 +67,59 @@ local function publications(history, after, limit, most)
     if #part == 0 then
       return found
     end
-    next = tonumber(string.match(part[#part][1], '%d+')) + 1
+    next = offset_of(part[#part]) + 1
   end
   return found
 end
 
--- {epoch, offset, recovered, after, chain, publications}; an offset below 0 asks for the newest.
-local function read(room, history, epoch, offset, limit, most)
+local function reversed(list)
+  local other = {}
+  for i = #list, 1, -1 do
+    other[#other + 1] = list[i]
+  end
+  return other
+end
+
+-- The last publications up to an offset, bounded likewise.
+local function publications_until(history, last, limit, most)
+  local found, size = {}, 0
+  while last > 0 and #found < limit do
+    local part = redis.call('XREVRANGE', history, whole(last), '-', 'COUNT', math.min(limit - #found, 64))
+    for _, entry in ipairs(part) do
+      size = size + #entry[2][4]
+      if #found > 0 and size > most then
+        return reversed(found)
+      end
+      found[#found + 1] = entry
+    end
+    if #part == 0 then
+      break
+    end
+    last = offset_of(part[#part]) - 1
+  end
+  return reversed(found)
+end
+
+-- {epoch, offset, recovered, after, chain, publications, more}; an offset below 0 asks for the newest, and `back` for
+-- what is before the position.
+local function read(room, history, epoch, offset, limit, most, back)
   local chain = chain_of(room)
   local gone = room.offset - redis.call('XLEN', history)
-  local after, recovered = math.max(gone, room.offset - limit), true
+  local reached, recovered = room.offset, true
   if offset >= 0 then
-    after, recovered = common(room, chain, epoch, offset)
-    recovered = recovered and after >= gone
-    after = math.max(after, gone)
+    reached, recovered = common(room, chain, epoch, offset)
   end
-  local found = publications(history, after, limit, most)
-  return { room.epoch, room.offset, recovered and 1 or 0, after, chain, found }
+  local found, after, more
+  if offset >= 0 and not back then
+    recovered = recovered and reached >= gone
+    after = math.max(reached, gone)
+    found = publications(history, after, limit, most)
+    more = (#found > 0 and offset_of(found[#found]) or after) < room.offset
+  else
+    local last = back and math.max(0, math.min(reached, offset - 1)) or reached
+    found = publications_until(history, last, limit, most)
+    after = #found > 0 and offset_of(found[1]) - 1 or last
+    more = after > gone
+  end
+  return { room.epoch, room.offset, recovered and 1 or 0, after, chain, found, more and 1 or 0 }
 end
