@@ -1,24 +1,19 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import pytest
-from prometheus_client import REGISTRY
 
 from chatcluster.core import errors, ids
-from chatcluster.core.ids import Incarnation, RoomName, UserId
+from chatcluster.core.ids import Incarnation, RoomName
 from chatcluster.log import log
-from chatcluster.task import dispatch, poison, worker as workers
+from chatcluster.task import dispatch, worker as workers
 from chatcluster.task.lane import Bounds
 from chatcluster.task.worker import Worker
-from chatcluster.v1 import types_pb2 as pb
 from support.eventually import eventually
 from support.tasking import ROOM, SHARD, SHARDS, Tasking, running, settle
+from support.working import BOB, TALK, TALK_SHARD, counted, owned, working
 
-ANN, BOB = UserId(1), UserId(2)
-TALK = ids.conversation(ANN, BOB)
-TALK_SHARD = ids.shard_of(TALK, SHARDS)
 HUNG = Incarnation("gw-2/a")
 NEIGHBOUR = next(name for n in range(8, 99) if ids.shard_of(name := ids.room(n), SHARDS) == SHARD)
 
@@ -36,28 +31,6 @@ def hasty() -> Iterator[None]:
         patch.setattr(workers, "PAUSES", (0.001, 0.01))
         patch.setattr(workers, "CURSOR_DELAY", 0.001)
         yield
-
-
-async def owned(tasking: Tasking, shard: ids.ShardId = SHARD, takeovers: int = 0) -> log.Ownership:
-    """Take a shard."""
-    ownership = await tasking.memory.acquire(shard, "task-1")
-    assert ownership is not None
-    return replace(ownership, takeovers=takeovers)
-
-
-@asynccontextmanager
-async def working(
-    tasking: Tasking, shard: ids.ShardId = SHARD, takeovers: int = 0, batch: int = 100
-) -> AsyncIterator[Worker]:
-    """Have a worker on a shard as long as the block."""
-    worker = Worker(await owned(tasking, shard, takeovers), tasking.parts(batch))
-    async with running(worker.run()):
-        yield worker
-
-
-def counted(name: str, **labels: str) -> float:
-    """A metric's value."""
-    return REGISTRY.get_sample_value(name, labels) or 0
 
 
 async def test_entries_reach_the_gateway_and_the_cursor_follows(tasking: Tasking) -> None:
@@ -243,161 +216,6 @@ async def test_step_whose_answer_was_lost_is_repeated(tasking: Tasking, step: st
     assert (await tasking.memory.backlog(TALK_SHARD)).dead_letters == 1
 
 
-# -- private messages
-
-
-async def test_private_messages_are_copied_to_both(tasking: Tasking, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In order, once, with where they came from, before the cursor passes them; in several steps if they are many."""
-    monkeypatch.setattr(workers, "COPIES", 2)
-    await tasking.post(TALK, "a", "b", "c", "d", "e")
-    async with working(tasking, TALK_SHARD):
-        await eventually(lambda: tasking.is_settled(TALK_SHARD))
-
-    assert tasking.log.made.count("renew") == 3
-    for user in (ANN, BOB):
-        assert await tasking.history(ids.inbox(user)) == ["a", "b", "c", "d", "e"]
-    [found] = await tasking.memory.history([log.Read(ids.inbox(BOB))])
-    assert found.publications[0].origin == pb.Origin(room=TALK, epoch=found.publications[0].origin.epoch, offset=1)
-
-
-async def test_message_to_oneself_is_copied_once(tasking: Tasking) -> None:
-    """Its sender and its recipient have one inbox."""
-    talk = ids.conversation(ANN, ANN)
-    shard = ids.shard_of(talk, SHARDS)
-    await tasking.post(talk, "a")
-    async with working(tasking, shard):
-        await eventually(lambda: tasking.is_settled(shard))
-
-    assert await tasking.history(ids.inbox(ANN)) == ["a"]
-
-
-async def test_takeover_in_the_middle_of_copying_copies_once(tasking: Tasking) -> None:
-    """One inbox has it, the answer of the other is lost, and the task dies: the next owner makes good."""
-    await tasking.post(TALK, "a", "b")
-    tasking.log.lost["copy"] = errors.OutcomeUnknown()
-    tasking.log.refused["advance"] = errors.Unavailable()
-    async with working(tasking, TALK_SHARD):
-        await eventually(lambda: "copy" in tasking.log.made)
-    tasking.expire(TALK_SHARD)
-    tasking.log.refused.clear()
-    async with working(tasking, TALK_SHARD):
-        await eventually(lambda: tasking.is_settled(TALK_SHARD))
-
-    for user in (ANN, BOB):
-        assert await tasking.history(ids.inbox(user)) == ["a", "b"]
-
-
-async def test_cursor_comes_to_the_message_that_cannot_be_copied(
-    tasking: Tasking, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was private before it is copied and passed, however much was to be copied in one step."""
-    monkeypatch.setattr(workers, "PAUSES", (0.05, 0.1))  # longer than a cursor is delayed, as ever
-    await tasking.post(TALK, "a", "b", "bad", "c")
-    tasking.memory.broken = "bad"
-
-    with pytest.raises(workers.Stuck):
-        await Worker(await owned(tasking, TALK_SHARD), tasking.parts()).run()
-
-    cursor = tasking.server.shards[TALK_SHARD].cursor
-    [entry] = await tasking.memory.entries(TALK_SHARD, cursor, 1, 0)
-    assert b"bad" in (entry.publication or pb.Publication()).body
-    assert await tasking.history(ids.inbox(BOB)) == ["a", "b"]
-
-
-async def test_late_owner_copies_nothing(tasking: Tasking) -> None:
-    """What Redis has lost since it read must not come back in inboxes."""
-    tasking.log.refused["renew"] = errors.Unavailable()
-    await tasking.post(TALK, "a")
-    worker = Worker(await owned(tasking, TALK_SHARD), tasking.parts())
-    async with running(worker.run()) as work:
-        await eventually(lambda: tasking.log.refusals["renew"])
-        tasking.restart()
-        tasking.log.refused.clear()
-        await eventually(work.done)
-        assert isinstance(work.exception(), errors.Superseded)
-
-    assert await tasking.history(ids.inbox(BOB)) == []
-
-
-# -- poison
-
-
-async def test_undecodable_entry_is_set_aside_and_others_flow(tasking: Tasking) -> None:
-    """It is kept with its reason and counted, and the chain breaks there so that the gateways read history."""
-    before = counted("chat_dead_letters_total", reason=poison.UNDECODABLE)
-    await tasking.gateway(ROOM)
-    await tasking.post(ROOM, "a")
-    tasking.spoil(ROOM)
-    await tasking.memory.publish(log.Draft(ROOM, ANN, "bad", b"no message", b"12345678"))
-    await tasking.post(ROOM, "b")
-    async with working(tasking) as worker:
-        await settle(tasking, worker.settled)
-
-    assert tasking.texts == ["b"]
-    assert [letter.reason for letter in tasking.server.shards[SHARD].dead] == ["torn", poison.UNDECODABLE]
-    assert counted("chat_dead_letters_total", reason=poison.UNDECODABLE) == before + 2
-
-
-async def test_entry_that_stood_at_five_takeovers_is_set_aside(tasking: Tasking) -> None:
-    """It alone: what comes after it is dispatched."""
-    before = counted("chat_dead_letters_total", reason=poison.DEADLY)
-    await tasking.gateway(ROOM)
-    await tasking.post(ROOM, "a", "b")
-    async with working(tasking, takeovers=poison.GUILT) as worker:
-        await settle(tasking, worker.settled)
-
-    assert tasking.texts == ["b"]
-    assert [letter.reason for letter in tasking.server.shards[SHARD].dead] == [poison.DEADLY]
-    assert counted("chat_dead_letters_total", reason=poison.DEADLY) == before + 1
-
-
-async def test_suspect_is_dispatched_alone(tasking: Tasking) -> None:
-    """After two takeovers nothing is read behind the first entry until the cursor has passed it."""
-    await tasking.gateway(ROOM)
-    await tasking.post(ROOM, "a", "b", "c")
-    async with working(tasking, takeovers=poison.CAUTION) as worker:
-        await eventually(lambda: tasking.waiting == 1)
-        assert tasking.log.made.count("entries") == 1
-        await settle(tasking, worker.settled)
-
-    assert tasking.texts == ["a", "b", "c"]
-
-
-async def test_owners_that_die_with_nothing_to_do_condemn_nobody(tasking: Tasking) -> None:
-    """The first message in a quiet shard is delivered, however often its task was killed before."""
-    await tasking.gateway(ROOM)
-    for _ in range(poison.GUILT + 1):
-        last = await owned(tasking)
-        tasking.expire()
-    worker = Worker(await tasking.memory.acquire(SHARD, "task-1") or last, tasking.parts())
-    async with running(worker.run()):
-        await tasking.post(ROOM, "a")
-        await settle(tasking, worker.settled)
-
-    assert tasking.texts == ["a"]
-
-
-async def test_poison_is_set_aside_before_holders_are_looked_up(tasking: Tasking) -> None:
-    """Between the look-up and the routing nothing is waited for, in which it could grow old."""
-    tasking.spoil(ROOM)
-    async with working(tasking):
-        await eventually(tasking.is_settled)
-
-    made = [step for step in tasking.log.made if step in {"set_aside", "holders"}]
-    assert made == ["set_aside", "holders"]
-
-
-async def test_room_of_what_is_set_aside_is_not_looked_up(tasking: Tasking) -> None:
-    """Its registrations may be what cannot be read."""
-    await tasking.post(ROOM, "a")
-    tasking.memory.broken = ROOM
-
-    async with working(tasking, takeovers=poison.GUILT):
-        await eventually(tasking.is_settled)
-
-    assert (await tasking.memory.backlog(SHARD)).dead_letters == 1
-
-
 async def test_rooms_of_a_shard_are_looked_up_together(tasking: Tasking) -> None:
     """One look-up for a batch."""
     await tasking.post(ROOM, "a")
@@ -406,17 +224,3 @@ async def test_rooms_of_a_shard_are_looked_up_together(tasking: Tasking) -> None
         await eventually(tasking.is_settled)
 
     assert tasking.log.made.count("holders") == 1
-
-
-async def test_replayed_private_message_is_copied(tasking: Tasking) -> None:
-    """Behind those that went on while it was a dead letter."""
-    await tasking.post(TALK, "a", "b")
-    async with working(tasking, TALK_SHARD, takeovers=poison.GUILT):
-        await eventually(lambda: tasking.is_settled(TALK_SHARD))
-        assert await tasking.history(ids.inbox(BOB)) == ["b"]
-        [letter] = await tasking.memory.dead_letters(TALK_SHARD, 10)
-        await tasking.memory.replay(TALK_SHARD, letter.entry.id)
-        await eventually(lambda: tasking.is_settled(TALK_SHARD))
-
-    for user in (ANN, BOB):
-        assert await tasking.history(ids.inbox(user)) == ["b", "a"]
