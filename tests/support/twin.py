@@ -4,9 +4,10 @@ import copy
 from collections.abc import Sequence
 
 from chatcluster_operator import names, observed
+from chatcluster_operator.claims import Grow
 from chatcluster_operator.names import Manifest
 from chatcluster_operator.observed import Key, Observed
-from chatcluster_operator.plan import Action, Apply, Delete, Grow, Orphan
+from chatcluster_operator.plan import Action, Apply, Delete, Orphan
 from support import manifests
 
 

@@ -6,7 +6,7 @@ Every action may be repeated.
 
 from collections.abc import Sequence
 
-from chatcluster_operator import errors, kinds, kube, names, plan, telemetry
+from chatcluster_operator import claims, errors, kinds, kube, names, plan, telemetry
 from chatcluster_operator.names import Manifest
 from chatcluster_operator.spec import ChatCluster
 
@@ -45,8 +45,12 @@ class Actor:
             case plan.Orphan(live):
                 await self._server.delete(live, orphan=True)
                 _count(live["kind"], "growth")
-            case plan.Grow(name, size):
-                await self._grow(name, size)
+            case plan.Blocked(why):
+                raise errors.Foreign(why)
+            case claims.Grow(name, size):
+                await self._set_claim(name, {"spec": {"resources": {"requests": {"storage": size}}}}, "growth")
+            case claims.Own(name, owners):
+                await self._set_claim(name, {"metadata": {"ownerReferences": list(owners)}}, "retention")
 
     async def _apply(self, manifest: Manifest, why: plan.Why) -> None:
         if why == "missing":
@@ -76,10 +80,9 @@ class Actor:
         await self._server.apply({**held, "spec": spec}, manager=names.SCALE_MANAGER)
         _count(kind, "autoscaler")
 
-    async def _grow(self, name: str, size: str) -> None:
-        patch = {"spec": {"resources": {"requests": {"storage": size}}}}
+    async def _set_claim(self, name: str, patch: Manifest, why: str) -> None:
         await self._server.merge(kinds.BY_NAME["PersistentVolumeClaim"], self._cluster.namespace, name, patch)
-        _count("PersistentVolumeClaim", "growth")
+        _count("PersistentVolumeClaim", why)
 
 
 def _count(kind: str, why: str) -> None:

@@ -6,15 +6,14 @@ the same manifest (its digest is an annotation) and still says so (matching).
 Two fields are not simply applied. The number of replicas of a program with an autoscaler belongs to that one: it begins
 at the autoscaler's least, and before the operator lets go of it, another field manager holds the live number, or it
 would fall back to 1. And the volume template of a StatefulSet cannot change: to grow, the claim is patched, and the set
-is deleted without its pod and made anew.
+is deleted without its pod and made anew. Does not own what is decided about the claim of Redis' volume (claims).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Literal
 
-from chatcluster_operator import hashing, matching, names, observed, quantities
+from chatcluster_operator import claims, hashing, matching, names, observed
 from chatcluster_operator.names import Manifest
 from chatcluster_operator.observed import Key, Observed
 
@@ -40,21 +39,20 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
-class Grow:
-    """A PersistentVolumeClaim."""
-
-    name: str
-    size: str
-
-
-@dataclass(frozen=True, slots=True)
 class Orphan:
     """Delete a StatefulSet and leave its pod and claim alone: the next one of its name takes them over."""
 
     live: Manifest
 
 
-Action = Apply | Delete | Grow | Orphan
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A child that cannot be made yet."""
+
+    why: str
+
+
+Action = Apply | Delete | Orphan | Blocked | claims.Grow | claims.Own
 
 
 def plan(desired: Sequence[Manifest], seen: Observed) -> list[Action]:
@@ -76,7 +74,9 @@ def stamped(manifest: Manifest) -> Manifest:
 def _for_child(manifest: Manifest, wanted: Mapping[Key, Manifest], seen: Observed) -> Iterator[Action]:
     key: Key = observed.key_of(manifest)
     live = seen.children.get(key)
-    if live is None:
+    if live is None and key[0] == "StatefulSet" and (why := claims.blocks(manifest, seen.claim)):
+        yield Blocked(why)
+    elif live is None:
         yield Apply(_first(manifest, wanted), "missing")
     elif observed.is_going(live):
         return
@@ -114,23 +114,14 @@ def _lets_go_of_replicas(manifest: Manifest, live: Manifest) -> bool:
 
 def _for_set(manifest: Manifest, live: Manifest, seen: Observed) -> Iterator[Action]:
     [template], [live_template] = (one["spec"]["volumeClaimTemplates"] for one in (manifest, live))
-    is_small = seen.claim is not None and _size(seen.claim) < _size(template)
-    if seen.claim and is_small and not observed.is_going(seen.claim):
-        # Whatever the live template says: an earlier ChatCluster of this name may have left the claim.
-        yield Grow(seen.claim["metadata"]["name"], _storage(template))
-    if _size(template) == _size(live_template):
+    # Whatever the live template says: an earlier ChatCluster of this name may have left the claim.
+    growth = claims.growth(template, seen.claim)
+    if growth:
+        yield growth
+    if claims.size(template) == claims.size(live_template):
         yield from _update(manifest, live)
-    elif not is_small:  # the set goes when the claim was taken: a StorageClass may refuse to grow
+    elif not growth:  # the set goes when the claim was taken: a StorageClass may refuse to grow
         yield Orphan(live)
-
-
-def _size(claim: Manifest) -> Decimal:
-    return quantities.number(_storage(claim))
-
-
-def _storage(claim: Manifest) -> str:
-    size: str = claim["spec"]["resources"]["requests"]["storage"]
-    return size
 
 
 def pending(actions: Sequence[Action]) -> list[Key]:
@@ -144,5 +135,5 @@ def _pending(action: Action) -> Iterator[Key]:
             yield observed.key_of(manifest)
         case Orphan(live):
             yield observed.key_of(live)
-        case Grow(name, _):
+        case claims.Grow(name, _) | claims.Own(name, _):
             yield "PersistentVolumeClaim", name

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from chatcluster_operator import (
+    claims,
     credentials,
     desired,
     errors,
@@ -111,7 +112,7 @@ class Reconciler:
         wanted = desired.children(
             cluster, context.Context(around.image, around.redis_image, secrets, scaling.kept(cluster, seen))
         )
-        actions = plan.plan(rollout.gated(cluster, wanted, seen), seen)
+        actions = [*plan.plan(rollout.gated(cluster, wanted, seen), seen), *claims.ownership(cluster, seen.claim)]
         failures = [] if cluster.paused else await Actor(self._server, cluster).act(actions)
         return status.View(cluster, wanted, seen, plan.pending(actions), failures, image)
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings, strategies
 
 from chatcluster_operator import desired, matching, names, observed, plan, rollout, scaling
+from chatcluster_operator.claims import Grow, Own
 from chatcluster_operator.names import Manifest
 from chatcluster_operator.observed import Key, Observed
-from chatcluster_operator.plan import Action, Apply, Delete, Grow, Orphan
+from chatcluster_operator.plan import Action, Apply, Blocked, Delete, Orphan
 from chatcluster_operator.spec import ChatCluster
 from support import manifests
 from support.manifests import nested
@@ -49,14 +50,18 @@ def settled(spec: dict[str, Any] | None = None) -> Twin:
 
 def summary(actions: Sequence[Action]) -> list[tuple[str, ...]]:
     """Return actions in short: what, why, and to which child."""
-    return [
-        ("Apply", action.why, *observed.key_of(action.manifest))
-        if isinstance(action, Apply)
-        else (type(action).__name__, *observed.key_of(action.live))
-        if isinstance(action, Delete | Orphan)
-        else (type(action).__name__, action.name)
-        for action in actions
-    ]
+    return [_short(action) for action in actions]
+
+
+def _short(action: Action) -> tuple[str, ...]:
+    match action:
+        case Apply(manifest, why):
+            return "Apply", why, *observed.key_of(manifest)
+        case Delete(live) | Orphan(live):
+            return type(action).__name__, *observed.key_of(live)
+        case Blocked():
+            return ("Blocked",)
+    return type(action).__name__, action.name
 
 
 def holds(actions: Sequence[Action]) -> list[bool]:
@@ -289,14 +294,14 @@ def test_a_claim_that_was_left_behind_grows_to_what_is_wanted() -> None:
     assert planned(cluster, twin.seen()) == []
 
 
-def test_a_claim_that_is_going_is_not_grown() -> None:
-    """There will be a new one of the right size."""
-    twin = settled(GROWN)
+def test_a_set_is_not_made_before_a_volume_that_goes_is_gone() -> None:
+    """It would take it up, and lose everything with its next pod; all else is made meanwhile."""
+    twin = settled()
     assert twin.claim
-    twin.claim["spec"]["resources"]["requests"]["storage"] = "1Gi"
+    del twin.objects[REDIS]
     twin.claim["metadata"]["deletionTimestamp"] = manifests.NOW
 
-    assert planned(manifests.chatcluster(GROWN), twin.seen()) == []
+    assert summary(planned(manifests.chatcluster(), twin.seen())) == [("Blocked",)]
 
 
 def test_a_claim_that_does_not_grow_keeps_its_set() -> None:
@@ -334,10 +339,11 @@ def test_what_is_pending_is_what_is_not_as_specified() -> None:
     child = manifests.children()[API]
     actions: list[Action] = [
         *(Apply(child, "missing"), Apply(child, "changed"), Apply(child, "drift")),
-        *(Delete(child), Grow("data", "2Gi"), Orphan({**child, "kind": "StatefulSet"})),
+        *(Delete(child), Grow("data", "2Gi"), Own("data", []), Orphan({**child, "kind": "StatefulSet"})),
     ]
 
-    assert plan.pending(actions) == [API, API, ("PersistentVolumeClaim", "data"), ("StatefulSet", "demo-api")]
+    claim = "PersistentVolumeClaim", "data"
+    assert plan.pending(actions) == [API, API, claim, claim, ("StatefulSet", "demo-api")]
 
 
 CHANGES = [

@@ -82,7 +82,7 @@ def stateful_set(cluster: ChatCluster, managed: Managed, context: Context) -> Ma
             "serviceName": name,
             "selector": {"matchLabels": names.selector(cluster, names.REDIS)},
             "template": _template(cluster, managed, context),
-            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": managed.retention, "whenScaled": "Retain"},
+            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},  # see claims
             "volumeClaimTemplates": [_claim(cluster, managed)],
         },
     }

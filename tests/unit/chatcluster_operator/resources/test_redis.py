@@ -187,11 +187,11 @@ def test_the_volume_is_the_specs() -> None:
 
 
 @pytest.mark.parametrize("retention", ["Retain", "Delete"])
-def test_the_volume_stays_unless_it_is_told_to_go(retention: str) -> None:
-    """Scaling the set down by hand never deletes it."""
+def test_the_volume_never_goes_with_its_set(retention: str) -> None:
+    """Whoever deletes the set by hand, or scales it down, does not lose what was said in the ChatCluster."""
     policy = stateful_set(retention=retention)["spec"]["persistentVolumeClaimRetentionPolicy"]
 
-    assert policy == {"whenDeleted": retention, "whenScaled": "Retain"}
+    assert policy == {"whenDeleted": "Retain", "whenScaled": "Retain"}
 
 
 def test_the_claim_has_the_name_that_kubernetes_gives_it() -> None:
