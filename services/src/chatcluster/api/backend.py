@@ -41,7 +41,8 @@ class Deadlines:
     publish: float = 8.0
     """For a publish, with all repetitions while its outcome is unknown. It is then told as unknown."""
     blink: float = 3.0
-    """For a publish that was surely not stored because logic or Redis was away: as long as they take to restart."""
+    """For a publish that was surely not stored because logic or Redis was away, from when that was first found, however
+    long it had waited before: as long as they take to restart."""
 
 
 class Backend:
@@ -90,24 +91,26 @@ class Backend:
         """Publish; draws a message id into the request if it has none.
 
         While the outcome is unknown it is repeated with the same id until `Deadlines.publish`; while a backend is away,
-        until `Deadlines.blink`. Raises `errors.OutcomeUnknown` also when a repetition was refused: that says nothing of
-        the attempts before it.
+        for `Deadlines.blink` and not beyond the former. Raises `errors.OutcomeUnknown` also when a repetition was
+        refused: that says nothing of the attempts before it.
         """
         request.message_id = request.message_id or self._new_id()
         loop = asyncio.get_running_loop()
         started, age, pause = loop.time(), request.age_ms, _FIRST_PAUSE
+        end = started + self._deadlines.publish
+        blink: float | None = None
         failure: errors.ChatError | None = None
         while True:
             try:
                 response: logic_pb2.PublishResponse = await self._caller.call(
-                    "Publish", request, timeout=started + self._deadlines.publish - loop.time()
+                    "Publish", request, timeout=end - loop.time()
                 )
             except errors.ChatError as exc:
                 failure = _outcome(exc, failure)
             else:
                 return response
-            away = isinstance(failure, errors.Unavailable)
-            if loop.time() + pause >= started + (self._deadlines.blink if away else self._deadlines.publish):
+            blink = blink or loop.time() + self._deadlines.blink
+            if loop.time() + pause >= (min(blink, end) if isinstance(failure, errors.Unavailable) else end):
                 raise failure
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause = min(2 * pause, _LONGEST_PAUSE)
