@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -157,7 +158,8 @@ asyncio.run(Child(Program("child", (sys.executable, "-c", {FOREVER!r}), {{}}), {
 """
     output = tmp_path / "output"
     with output.open("wb") as file:
-        supervisor = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=file)
+        dies = partial(children.die_with, os.getpid())
+        supervisor = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=file, preexec_fn=dies)
     line = await eventually(output.read_text)
     pid = int(line.split()[-1])
     assert is_alive(pid)

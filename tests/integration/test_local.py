@@ -2,21 +2,25 @@
 
 import asyncio
 import os
-import random
 import re
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
 
+from chatcluster.local.children import die_with
+from support import ports
 from support.eventually import eventually
 
 NAMES = ("API_PORT", "WEBSOCKET_PORT", "TCP_PORT", "LOGIC_PORT", "CONNECT_PORT", "REDIS_PORT", "HEALTH_PORT")
-OFFSETS = (0, 1, 2, 3, 5, 7, 20)
+OFFSETS = dict(zip(NAMES, (0, 1, 2, 3, 5, 7, 20), strict=True))
+MOST = 30
+"""How many ports there are from the first to the last."""
 
 
 class Up:
@@ -45,6 +49,7 @@ class Up:
                 env={**os.environ, **self.environ},
                 stdout=file,
                 stderr=file,
+                preexec_fn=partial(die_with, os.getpid()),
             )
 
     async def is_up(self) -> None:
@@ -82,36 +87,15 @@ class Up:
 
 @asynccontextmanager
 async def up(folder: Path, **environ: str) -> AsyncIterator[Up]:
-    """Start it on ports that are free now; stop it at the end of the block."""
-    ports = _ports(_free_base())
-    settings = {f"CHATCLUSTER_LOCAL_{name}": value for name, value in ports.items()}
-    it = Up(folder, {"CHATCLUSTER_LOCAL_DATA": str(folder / "data"), **settings, **environ})
-    await it.start()
-    try:
-        yield it
-    finally:
-        await it.stop()
-
-
-def _ports(base: int) -> dict[str, str]:
-    return {name: str(base + offset) for name, offset in zip(NAMES, OFFSETS, strict=True)}
-
-
-def _free_base() -> int:
-    # Below the range from which the kernel takes ports for outgoing connections.
-    while True:
-        base = random.randrange(12_000, 30_000)
-        if all(map(_is_free, range(base, base + 30))):
-            return base
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
+    """Start it on ports of its own; stop it at the end of the block."""
+    with ports.reserved(MOST) as first:
+        settings = {f"CHATCLUSTER_LOCAL_{name}": str(first + offset) for name, offset in OFFSETS.items()}
+        it = Up(folder, {"CHATCLUSTER_LOCAL_DATA": str(folder / "data"), **settings, **environ})
+        await it.start()
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+            yield it
+        finally:
+            await it.stop()
 
 
 async def test_it_comes_up_goes_down_and_keeps_its_data(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Redis behind a Sentinel: the master is found, and followed when it is another one."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -10,9 +12,10 @@ from redis.exceptions import RedisError
 
 from chatcluster.core import errors, redis
 from chatcluster.core.redis_settings import Mode, Settings
+from chatcluster.local.children import die_with
 from chatcluster.local.redis import Server
 from chatcluster.log.redis import RedisLog
-from support import servers
+from support import ports
 from support.eventually import eventually
 from support.servers import PASSWORD, RedisServer, running
 from support.talk import PLENTY, ROOM, bodies, draft, post, read
@@ -24,27 +27,29 @@ MASTER = "mymaster"
 async def sentinel(program: Server, folder: Path, master: RedisServer) -> AsyncIterator[int]:
     """Run a Sentinel that watches a master and decides alone; its port."""
     folder.mkdir()
-    port = servers._port()
     configuration = folder / "sentinel.conf"
-    lines = (
-        f"port {port}",
-        "bind 127.0.0.1",
-        f"dir {folder}",
-        f"sentinel monitor {MASTER} 127.0.0.1 {master.port} 1",
-        f"sentinel auth-pass {MASTER} {PASSWORD}",
-        f"sentinel down-after-milliseconds {MASTER} 2000",
-    )
-    configuration.write_text("".join(f"{line}\n" for line in lines))
-    with (folder / "sentinel.log").open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            program.program, configuration, "--sentinel", stdout=out, stderr=out
+    with ports.reserved() as port, (folder / "sentinel.log").open("wb") as out:
+        lines = (
+            f"port {port}",
+            "bind 127.0.0.1",
+            f"dir {folder}",
+            f"sentinel monitor {MASTER} 127.0.0.1 {master.port} 1",
+            f"sentinel auth-pass {MASTER} {PASSWORD}",
+            f"sentinel down-after-milliseconds {MASTER} 2000",
         )
-    try:
-        await eventually(lambda: _knows_a_replica(port), within=30, what="a Sentinel that knows the replica")
-        yield port
-    finally:
-        process.kill()
-        await process.wait()
+        configuration.write_text("".join(f"{line}\n" for line in lines))
+        process = await asyncio.create_subprocess_exec(
+            *(program.program, configuration, "--sentinel"),
+            stdout=out,
+            stderr=out,
+            preexec_fn=partial(die_with, os.getpid()),
+        )
+        try:
+            await eventually(lambda: _knows_a_replica(port), within=30, what="a Sentinel that knows the replica")
+            yield port
+        finally:
+            process.kill()
+            await process.wait()
 
 
 async def _knows_a_replica(port: int) -> bool:

@@ -7,7 +7,6 @@ and come back with what it had.
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -19,6 +18,7 @@ from redis.exceptions import RedisError
 from chatcluster.local import redis as programs
 from chatcluster.local.children import die_with
 from chatcluster.local.redis import Server
+from support import ports
 from support.eventually import eventually
 
 SERVERS = programs.available(os.environ)
@@ -117,12 +117,13 @@ async def running(
 ) -> AsyncIterator[RedisServer]:
     """Run a server as long as the block; `options` are lines of its configuration that add to the usual ones."""
     folder.mkdir(parents=True, exist_ok=True)
-    server = RedisServer(program, folder, _port(), options or {})
-    try:
-        await server.start()
-        yield server
-    finally:
-        await server.kill()
+    with ports.reserved() as port:
+        server = RedisServer(program, folder, port, options or {})
+        try:
+            await server.start()
+            yield server
+        finally:
+            await server.kill()
 
 
 @asynccontextmanager
@@ -145,14 +146,3 @@ async def _is_whole(node: RedisServer) -> bool:
     async with node.client() as client:
         info = str(await client.execute_command("CLUSTER", "INFO"))
         return "cluster_state:ok" in info and "cluster_known_nodes:3" in info
-
-
-def _port() -> int:
-    # A Redis server cannot choose a port and say which: the kernel is asked for one. In a cluster the port for the
-    # bus is 10,000 above it.
-    while True:
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            port: int = one.getsockname()[1]
-        if port < 55_000:
-            return port

@@ -7,7 +7,6 @@ Does not own the cluster with real pods: `cluster`.
 
 import contextlib
 import os
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,14 +14,13 @@ from functools import partial
 from pathlib import Path
 
 from chatcluster.local.children import die_with
+from support import ports
 from support.cluster import manifests, tools
 from support.cluster.commands import ClusterError, until
 from support.cluster.control_plane import LOOPBACK, PODS, ControlPlane
 from support.cluster.kubeconfigs import CONTEXT
 from support.cluster.kubectl import Kubectl, Manifest
 
-ATTEMPTS = 5
-"""How often other ports are tried when somebody else took one between the question and its use."""
 NODE_PODS = 1_000
 
 _STAGES = tools.SOURCE.parent / "simulation.yaml"
@@ -127,10 +125,6 @@ class ApiServer:
         """Wait until the API server is ready; raises `ClusterError` when it is not in time, or has ended."""
         until(self._ready, within=_READY_WITHIN, what="readiness of the API server")
 
-    def lost_its_port(self) -> bool:
-        """Whether a process ended because somebody else listens where it was to."""
-        return any("address already in use" in process.logged() for process in (self.etcd, self.apiserver))
-
     def _ready(self) -> bool:
         for process in (self.etcd, self.apiserver):
             if not process.running:
@@ -145,40 +139,16 @@ def running(folder: Path, *, version: str = tools.KUBERNETES, nodes: int = 0) ->
     With `nodes` there are as many simulated ones, of a thousand pods each, and the controllers that make pods. Raises
     `ClusterError` when a program is missing or does not start.
     """
-    server = _started(folder, version, nodes)
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-def _started(folder: Path, version: str, nodes: int) -> ApiServer:
-    # None of these programs can choose a port and say which: the kernel is asked for free ones, and somebody else may
-    # be quicker to use them.
-    for attempt in range(ATTEMPTS):
-        place = folder / f"{attempt}"
-        place.mkdir(parents=True)
-        port, etcd_port = _ports(2)
-        plane = ControlPlane(place, version, LOOPBACK, port, etcd_port, context=f"{CONTEXT}-api")
+    with ports.reserved(2) as port:
+        folder.mkdir(parents=True, exist_ok=True)
+        plane = ControlPlane(folder, version, LOOPBACK, port, port + 1, context=f"{CONTEXT}-api")
         plane.prepare()
         server = ApiServer(plane, nodes=nodes)
         try:
             server.start()
-        except BaseException as exc:
+            yield server
+        finally:
             server.stop()
-            if not isinstance(exc, ClusterError) or attempt == ATTEMPTS - 1 or not server.lost_its_port():
-                raise
-        else:
-            return server
-    raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-def _ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _simulation(plane: ControlPlane) -> list[tuple[str, list[str]]]:
