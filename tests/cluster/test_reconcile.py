@@ -209,6 +209,18 @@ async def test_a_missing_secret_is_named(api: Api, operator: Process) -> None:
     assert await api.get("StatefulSet", "demo-redis") is None
 
 
+async def test_what_the_api_server_does_not_take_is_told(api: Api, operator: Process) -> None:
+    """In its own words; everything else is made, and when the mistake is gone, so is the word of it."""
+    await api.chatcluster("demo", {"task": {"podTemplate": {"affinity": {"nodeAffinity": {"nonsense": 1}}}}})
+
+    condition = await api.becomes("demo", "Degraded", "True", reason="Rejected")
+    assert ".spec.template.spec.affinity.nodeAffinity.nonsense: field not declared in schema" in condition["message"]
+    assert await api.get("Deployment", "demo-connect")
+
+    await api.chatcluster("demo")
+    await ready(api)
+
+
 async def test_secrets_are_drawn_once(api: Api, operator: Process) -> None:
     """Whatever happens to the spec, what was drawn stays; and no value of a Secret stands anywhere else."""
     await api.chatcluster("demo")

@@ -233,7 +233,8 @@ class _NotFound(errors.OperatorError):
 
 _VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
 _STATUSES: dict[int, type[errors.OperatorError]] = {
-    **dict.fromkeys((400, 405, 413, 415, 422), errors.Rejected),
+    # 500 is also what a well API server says of a field that a kind does not have, and of a webhook that fails.
+    **dict.fromkeys((400, 405, 413, 415, 422, 500), errors.Rejected),
     **dict.fromkeys((401, 403), errors.Forbidden),
     404: _NotFound,
     409: Conflict,
