@@ -73,6 +73,18 @@ RULES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
         {"exposure": {"connect": {"annotations": {"example.com/nlb": "{}"}}}},
     ),
     (
+        "task.podTemplate.nodeSelector",
+        {"task": {"podTemplate": {"nodeSelector": {"solid state": "yes"}}}},
+        "keys are names, as team, or names with a prefix, as example.com/team",
+        {"task": {"podTemplate": {"nodeSelector": {"node.example.com/Solid_State": "yes"}}}},
+    ),
+    (
+        "exposure.api.annotations",
+        {"exposure": {"api": {"annotations": {"a/b/c": "yes"}}}},
+        "keys are names, as team, or names with a prefix, as example.com/team",
+        {"exposure": {"api": {"annotations": {"Example.COM/team": "yes"}}}},
+    ),
+    (
         "logic.podTemplate.tolerations[0].operator",
         {"logic": {"podTemplate": {"tolerations": [{"effect": "NoSchedule"}]}}},
         "must be Exists where there is no key",

@@ -178,7 +178,8 @@ def test_what_the_operator_reports_fits(spec: dict[str, Any]) -> None:
     cluster = manifests.chatcluster(spec)
     wanted = desired.children(cluster, manifests.CONTEXT)
     seen = (manifests.settled(cluster), Observed())
-    views = [status.View(cluster, wanted, one, image="chatcluster/services:1.2.3") for one in seen]
+    longest = f"chatcluster/services@sha512:{'0' * 128}"
+    views = [status.View(cluster, wanted, one, image=longest) for one in seen]
 
     for view in views:
         assert crd.problems(status.status(view, {}, manifests.NOW), crd.schema()["properties"]["status"]) == []
