@@ -8,7 +8,7 @@ import pytest
 
 from chatcluster.core import errors, ids
 from chatcluster.core.ids import UserId
-from support.stores import Store
+from support.stores import RedisStore, Store
 
 
 def session(name: str) -> bytes:
@@ -152,3 +152,80 @@ async def test_a_bucket_never_overflows(store: Store) -> None:
 async def test_the_largest_user_id_is_a_name_of_nobody(store: Store) -> None:
     """Any id may be asked for."""
     assert await store.accounts().name_of(UserId(ids.MAX_INT)) is None
+
+
+async def test_open_sessions_are_listed(store: Store) -> None:
+    """The newest first, each with its times; not those of others, nor those that are over."""
+    found = store.accounts()
+    ann, bob = await found.create("ann", "hash"), await found.create("bob", "hash")
+    assert await found.listed(ann.id) == []
+    opened = {}
+    for name, ttl in [("short", 0.2), ("old", 60), ("new", 30)]:
+        opened[session(name)] = await found.open_session(session(name), ann, ttl)
+        await store.pass_time(0.01)
+    await found.open_session(session("bob's"), bob, 60)
+
+    listed = await found.listed(ann.id)
+    assert [each.session for each in listed] == [session("new"), session("old"), session("short")]
+    assert [each.expires_ms for each in listed] == [opened[each.session].expires_ms for each in listed]
+    assert all(
+        0 <= each.expires_ms - each.created_ms - ttl <= 500
+        for each, ttl in zip(listed, (30_000, 60_000, 200), strict=True)
+    )
+
+    await store.pass_time(0.2)
+    await found.revoke(session("old"))
+    assert [each.session for each in await found.listed(ann.id)] == [session("new")]
+
+
+async def test_opening_a_session_again_lists_it_once(store: Store) -> None:
+    """It is the repetition of a step whose outcome was unknown."""
+    found = store.accounts()
+    ann = await found.create("ann", "hash")
+    await found.open_session(session("one"), ann, 60)
+    first = await found.listed(ann.id)
+    await store.pass_time(0.02)
+    await found.open_session(session("one"), ann, 60)
+
+    assert [each.created_ms for each in await found.listed(ann.id)] == [each.created_ms for each in first]
+
+
+async def test_the_list_of_sessions_has_an_end(redis_store: RedisStore) -> None:
+    """What is over leaves the list when another session is opened, and the list goes with its last session."""
+    found = redis_store.accounts()
+    ann = await found.create("ann", "hash")
+    key = f"{redis_store.prefix}:sessions-of:{ann.id}"
+    await found.open_session(session("one"), ann, 60)
+    await found.open_session(session("two"), ann, 0.05)
+    assert 60_000 < await redis_store.raw.pttl(key) <= 120_000
+
+    await redis_store.pass_time(0.06)
+    await found.open_session(session("three"), ann, 10)
+
+    assert {*await redis_store.raw.hkeys(key)} == {session("one"), session("three")}
+    assert await redis_store.raw.pttl(key) > 110_000
+
+
+async def test_a_ticket_serves_once(store: Store) -> None:
+    """Of many who try at once, one gets its session."""
+    found = store.accounts()
+    ends = await found.issue_ticket(session("ticket"), session("one"), 60)
+    later = await found.issue_ticket(session("other ticket"), session("two"), 120)
+
+    taken = await asyncio.gather(*(found.redeem_ticket(session("ticket")) for _ in range(10)))
+
+    assert [one for one in taken if one] == [session("one")]
+    assert await found.redeem_ticket(session("ticket")) is None
+    assert await found.redeem_ticket(session("unknown")) is None
+    assert await found.redeem_ticket(session("other ticket")) == session("two")
+    assert 59_000 < later - ends < 61_000
+
+
+async def test_a_ticket_ends_by_itself(store: Store) -> None:
+    """After its time it stands for nothing."""
+    found = store.accounts()
+    await found.issue_ticket(session("ticket"), session("one"), 0.1)
+
+    await store.pass_time(0.1)
+
+    assert await found.redeem_ticket(session("ticket")) is None

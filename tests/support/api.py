@@ -21,7 +21,7 @@ from chatcluster.core.ids import Incarnation
 from chatcluster.core.proxies import Proxies
 from chatcluster.core.rates import Rate, Table
 from chatcluster.logic import authentication, passwords
-from chatcluster.logic.service import Domain, LogicService
+from chatcluster.logic.service import LogicService
 from chatcluster.v1 import logic_pb2, types_pb2
 from support.domain import CHEAP, World
 
@@ -108,7 +108,7 @@ async def running(options: Options | None = None) -> AsyncIterator[Api]:
     world = World()
     hashes = passwords.Passwords(CHEAP)
     try:
-        logic = Direct(LogicService(_domain(world, hashes, options.policy)))
+        logic = Direct(_logic(world, hashes, options.policy))
         asgi = _app(logic, world, options)
         transport = httpx.ASGITransport(asgi, client=("203.0.113.7", 4711))
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
@@ -122,9 +122,9 @@ def bearer(token: str, **headers: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}", **{name.replace("_", "-"): value for name, value in headers.items()}}
 
 
-def _domain(world: World, hashes: passwords.Passwords, policy: authentication.Policy) -> Domain:
-    authenticating = authentication.Authentication(world.accounts, hashes, policy, _new_token)
-    return Domain(authenticating, world.sessions, world.publishing, world.reading, world.members, world.gateways)
+def _logic(world: World, hashes: passwords.Passwords, policy: authentication.Policy) -> LogicService:
+    authenticating = authentication.Authentication(world.accounts, hashes, policy, _new_token, world.sessions)
+    return world.service(hashes, authenticating)
 
 
 def _new_token() -> str:

@@ -5,12 +5,27 @@ import itertools
 from dataclasses import dataclass, field
 
 from chatcluster.accounts.memory import MemoryAccounts
+from chatcluster.bookmarks.memory import MemoryBookmarks
 from chatcluster.core import ids
 from chatcluster.core.ids import RoomName, UserId
+from chatcluster.core.rates import Rate, Table
 from chatcluster.log import log
 from chatcluster.log.memory import MemoryLog
 from chatcluster.log.memory_state import Server
-from chatcluster.logic import authentication, gateways, members, passwords, publishing, reading, sessions
+from chatcluster.logic import (
+    authentication,
+    gateways,
+    hints,
+    marks,
+    members,
+    passwords,
+    publishing,
+    reading,
+    rooms,
+    service,
+    sessions,
+    tickets,
+)
 from chatcluster.presence.memory import MemoryPresence
 from chatcluster.v1 import types_pb2 as pb
 
@@ -48,12 +63,39 @@ class World:
         numbers = itertools.count()
         self.log = MemoryLog(self.server, now=self.clock, draw=lambda n: f"{next(numbers):0{n}x}", limits=self.limits)
         self.accounts = MemoryAccounts(now=self.clock)
+        self.bookmarks = MemoryBookmarks(now=self.clock)
         self.presence = MemoryPresence(now=self.clock)
         self.sessions = sessions.Sessions(self.accounts, self.log)
+        drawn = itertools.count()
+        self.tickets = tickets.Tickets(self.sessions, self.accounts, lambda: f"ticket-{next(drawn)}")
         self.publishing = publishing.Publishing(self.sessions, self.accounts, self.log, publishing.Bounds())
         self.reading = reading.Reading(self.sessions, self.log, ANSWER_BYTES)
         self.members = members.Members(self.sessions, self.accounts, self.presence, self.log, pushes=2)
+        self.hints = hints.Hints(self.sessions, self.log, Table(Rate(2, 4), 100), self.clock)
+        self.marks = marks.Marks(self.sessions, self.bookmarks, self.log, self.hints)
+        self.rooms = rooms.Rooms(self.sessions, self.bookmarks, self.marks, self.log, self.limits.rooms_per_user)
+        self.conversations = rooms.Conversations(self.sessions, self.accounts, self.marks, self.log, ANSWER_BYTES)
         self.gateways = gateways.Gateways(self.presence, self.log, ANSWER_BYTES)
+
+    def service(
+        self, hashes: passwords.Passwords, authentication: authentication.Authentication | None = None
+    ) -> service.LogicService:
+        """All of it behind the methods of logic.proto."""
+        return service.LogicService(
+            service.Domain(
+                authentication or self.authentication(hashes),
+                self.sessions,
+                self.tickets,
+                self.publishing,
+                self.reading,
+                self.members,
+                self.hints,
+                self.marks,
+                self.conversations,
+                self.rooms,
+                self.gateways,
+            )
+        )
 
     def authentication(
         self, hashes: passwords.Passwords, policy: authentication.Policy | None = None
@@ -61,7 +103,11 @@ class World:
         """Authentication over these accounts; tokens count up."""
         tokens = itertools.count()
         return authentication.Authentication(
-            self.accounts, hashes, policy or authentication.Policy(), lambda: f"token-{next(tokens)}"
+            self.accounts,
+            hashes,
+            policy or authentication.Policy(),
+            lambda: f"token-{next(tokens)}",
+            self.sessions,
         )
 
     async def user(self, name: str) -> tuple[UserId, bytes]:

@@ -31,7 +31,7 @@ from chatcluster.connect.tcp import TcpConnection
 from chatcluster.connect.websocket import WebsocketConnection
 from chatcluster.core import errors
 from chatcluster.core.ids import Incarnation, RoomName
-from chatcluster.logic import passwords, service
+from chatcluster.logic import passwords
 from chatcluster.v1 import connect_pb2, types_pb2 as pb
 from support.domain import CHEAP, World
 from support.eventually import eventually
@@ -45,16 +45,7 @@ class LogicInMemory:
 
     def __init__(self, world: World) -> None:
         self._passwords = passwords.Passwords(CHEAP)
-        self._service = service.LogicService(
-            service.Domain(
-                world.authentication(self._passwords),
-                world.sessions,
-                world.publishing,
-                world.reading,
-                world.members,
-                world.gateways,
-            )
-        )
+        self._service = world.service(self._passwords)
         self.failure: errors.ChatError | None = None
         """What every call raises instead of being made."""
         self.afterwards: errors.ChatError | None = None

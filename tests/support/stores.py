@@ -15,6 +15,9 @@ import redis.asyncio
 from chatcluster.accounts import accounts
 from chatcluster.accounts.memory import MemoryAccounts
 from chatcluster.accounts.redis import RedisAccounts
+from chatcluster.bookmarks import bookmarks
+from chatcluster.bookmarks.memory import MemoryBookmarks
+from chatcluster.bookmarks.redis import RedisBookmarks
 from chatcluster.core import redis as core_redis
 from chatcluster.core.ids import ShardId
 from chatcluster.core.redis_settings import Settings
@@ -43,6 +46,9 @@ class Store(Protocol):
 
     def accounts(self) -> accounts.Accounts:
         """Return a client of this store's accounts."""
+
+    def bookmarks(self, limits: bookmarks.Limits | None = None) -> bookmarks.Bookmarks:
+        """Return a client of this store's bookmarks."""
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass on the store's clock."""
@@ -90,6 +96,10 @@ class MemoryStore:
         """See the protocol."""
         return self._accounts
 
+    def bookmarks(self, limits: bookmarks.Limits | None = None) -> bookmarks.Bookmarks:
+        """See the protocol."""
+        return MemoryBookmarks(now=self.now, limits=limits)
+
     async def pass_time(self, seconds: float) -> None:
         """See the protocol."""
         self.time += seconds
@@ -135,6 +145,10 @@ class RedisStore:
     def accounts(self) -> accounts.Accounts:
         """See the protocol."""
         return RedisAccounts(self.client, self.prefix)
+
+    def bookmarks(self, limits: bookmarks.Limits | None = None) -> bookmarks.Bookmarks:
+        """See the protocol."""
+        return RedisBookmarks(self.client, self.prefix, limits)
 
     async def pass_time(self, seconds: float) -> None:
         """See the protocol: here it passes by itself."""

@@ -17,12 +17,13 @@ TOP = {
     *("build", "dist"),
 }
 """The last line is what tools leave behind, and git ignores."""
-PORTS = {"log", "accounts", "presence", "directory"}
+PORTS = {"log", "accounts", "bookmarks", "presence", "directory"}
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "base", "manager"}
 ELSEWHERE = {
     **dict.fromkeys(("core/redis", "core/redis_connections"), "integration/test_redis.py"),
     "core/redis_link": "integration/test_redis_link.py",
     "log/memory_state": "contract/test_log.py",
+    "log/memory_reading": "contract/test_log_back.py",
     "core/redis_cluster": "integration/test_redis_cluster.py",
     **dict.fromkeys(("core/rpc_pool", "core/rpc_server"), "integration/test_rpc.py"),
     **dict.fromkeys(

@@ -19,6 +19,7 @@ from chatcluster.core import errors
         (errors.NameTaken(), 409, {}),
         (errors.Conflict(), 409, {}),
         (errors.Expired(), 409, {}),
+        (errors.TooManyRooms(), 409, {}),
         (refusals.BodyTooLarge(), 413, {}),
         (refusals.WrongMediaType(), 415, {}),
         (errors.RateLimited(retry_after=0.05), 429, {"retry-after": "1"}),

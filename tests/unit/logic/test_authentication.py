@@ -5,7 +5,8 @@ import pytest
 from chatcluster.accounts import accounts
 from chatcluster.accounts.memory import MemoryAccounts
 from chatcluster.core import errors
-from chatcluster.logic import authentication, passwords
+from chatcluster.core.ids import UserId
+from chatcluster.logic import authentication, passwords, sessions
 from support.domain import World, session_of
 
 _T = TypeVar("_T")
@@ -34,6 +35,13 @@ class CannotReplace(MemoryAccounts):
 
     async def replace_hash(self, account: accounts.Account, password_hash: str) -> None:
         raise errors.Unavailable(f"cannot be reached for {account.name} {password_hash}")
+
+
+class CannotList(MemoryAccounts):
+    """Accounts whose server goes away when a user's sessions are asked for."""
+
+    async def listed(self, user: UserId) -> list[accounts.Listed]:
+        raise errors.Unavailable(f"cannot be reached for {user}")
 
 
 async def test_register_opens_a_session(world: World, cheap: passwords.Passwords) -> None:
@@ -178,3 +186,26 @@ async def test_lost_answers_are_asked_for_again(world: World, cheap: passwords.P
 
     assert session
     assert session.user == opened.user.id
+
+
+async def test_one_session_too_many_ends_the_oldest(world: World, cheap: passwords.Passwords) -> None:
+    """A login always opens one."""
+    auth = world.authentication(cheap)
+    first = await auth.register("ann", "secret", "")
+    for number in range(sessions.MAX_OPEN - 1):
+        world.clock.time += 1
+        await world.accounts.open_session(session_of(f"device {number}"), first.user, 86_400)
+    world.clock.time += 1
+    last = await auth.login("ann", "secret", "")
+
+    assert await world.sessions.ended([session_of(first.token), session_of("device 0")]) == [session_of(first.token)]
+    assert (await world.sessions.require(session_of(last.token))).user == first.user.id
+
+
+async def test_old_sessions_that_cannot_be_ended_stop_no_login(cheap: passwords.Passwords) -> None:
+    """The next one tries again."""
+    world = World()
+    world.sessions = sessions.Sessions(CannotList(now=world.clock), world.log)
+    opened = await world.authentication(cheap).register("ann", "secret", "")
+
+    assert await world.accounts.session(session_of(opened.token))

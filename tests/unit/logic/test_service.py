@@ -13,16 +13,7 @@ CONTEXT = cast(Any, None)
 @pytest.fixture
 def logic(world: World, cheap: passwords.Passwords) -> service.LogicService:
     """The service over the ports in memory."""
-    return service.LogicService(
-        service.Domain(
-            world.authentication(cheap),
-            world.sessions,
-            world.publishing,
-            world.reading,
-            world.members,
-            world.gateways,
-        )
-    )
+    return world.service(cheap)
 
 
 async def test_the_life_of_a_session(world: World, logic: service.LogicService) -> None:
@@ -76,6 +67,45 @@ async def test_the_life_of_a_gateway(world: World, logic: service.LogicService) 
     assert reported.rooms[0] == shown.presence == pushed.presence
     assert shown.presence.count == 1
     assert not await world.presence.gateways()
+
+
+async def test_sessions_and_tickets(world: World, logic: service.LogicService) -> None:
+    """IssueTicket, RedeemTicket, ListSessions, EndSessions."""
+    _, session = await world.user("ann")
+    issued = await logic.IssueTicket(pb.IssueTicketRequest(session=session), CONTEXT)
+    redeemed = await logic.RedeemTicket(pb.RedeemTicketRequest(ticket=session_of(issued.ticket)), CONTEXT)
+    listed = await logic.ListSessions(pb.ListSessionsRequest(session=session), CONTEXT)
+    ended = await logic.EndSessions(pb.EndSessionsRequest(session=session, all=True), CONTEXT)
+
+    assert redeemed.session == session
+    assert [found.current for found in listed.sessions] == [True]
+    assert ended.ended == 1
+
+
+async def test_what_a_user_keeps_of_rooms(world: World, logic: service.LogicService) -> None:
+    """KeepRoom, MarkRead, GetReadMarks, ListRooms, DropRoom, ListConversations, PushTyping."""
+    _, session = await world.user("ann")
+    kept = await logic.KeepRoom(pb.KeepRoomRequest(session=session, room="room:7"), CONTEXT)
+    await world.post("room:7", "text", "m-1")
+    before = await logic.ListRooms(pb.ListRoomsRequest(session=session), CONTEXT)
+    there = before.rooms[0].position
+    marked = await logic.MarkRead(pb.MarkReadRequest(session=session, room="room:7", position=there), CONTEXT)
+    marks = await logic.GetReadMarks(pb.GetReadMarksRequest(session=session, room="room:7"), CONTEXT)
+    after = await logic.ListRooms(pb.ListRoomsRequest(session=session), CONTEXT)
+    await logic.PushTyping(pb.PushTypingRequest(session=session, room="room:7"), CONTEXT)
+    await logic.DropRoom(pb.DropRoomRequest(session=session, room="room:7"), CONTEXT)
+    dropped = await logic.ListRooms(pb.ListRoomsRequest(session=session), CONTEXT)
+    conversations = await logic.ListConversations(pb.ListConversationsRequest(session=session), CONTEXT)
+
+    assert kept.room.room == "room:7"
+    assert [room.unread for room in (*before.rooms, *after.rooms)] == [1, 0]
+    assert marked.position == marks.marks[0].position == there
+    assert [entry.ephemeral.WhichOneof("event") for entry in world.dispatched("room:7") if entry.ephemeral] == [
+        "read",
+        "typing",
+    ]
+    assert not dropped.rooms
+    assert not conversations.conversations
 
 
 async def test_errors_pass_through(logic: service.LogicService) -> None:

@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 
 from chatcluster.accounts import accounts
 from chatcluster.accounts.memory import MemoryAccounts
 from chatcluster.core import errors, ids
 from chatcluster.logic import sessions
+from chatcluster.v1 import logic_pb2
 from support.domain import World, session_of
 
 
@@ -120,3 +123,70 @@ async def test_a_lost_answer_still_closes_connections(world: World) -> None:
 
     assert await store.session(session_of("ann")) is None
     assert len(world.dispatched(ids.inbox(account.id))) == 1
+
+
+async def test_a_user_sees_the_open_sessions(world: World) -> None:
+    """Each by a part of its hash, the newest first, with the asking one marked."""
+    user, session = await world.user("ann")
+    world.clock.time += 10
+    other = session_of("ann's phone")
+    await world.accounts.open_session(other, accounts.Account(user, "ann", ""), 60)
+    await world.user("bob")
+
+    listed = await world.sessions.listed(session)
+
+    assert [(found.id, found.current) for found in listed] == [(other.hex()[:16], False), (session.hex()[:16], True)]
+    assert [found.expires_ms - found.created_ms for found in listed] == [60_000, 86_400_000]
+
+
+@pytest.mark.parametrize(
+    ("which", "left"),
+    [
+        ({"id": session_of("phone").hex()[:16]}, {"ann", "laptop"}),
+        ({"id": session_of("ann").hex()[:16]}, {"phone", "laptop"}),
+        ({"others": True}, {"ann"}),
+        ({"all": True}, set()),
+    ],
+)
+async def test_sessions_are_ended_with_their_connections(world: World, which: dict[str, Any], left: set[str]) -> None:
+    """One, all, or all others: none of another user, and the asking one last."""
+    user, session = await world.user("ann")
+    _, strange = await world.user("bob")
+    names = ["ann", "phone", "laptop"]
+    for name in names[1:]:
+        await world.accounts.open_session(session_of(name), accounts.Account(user, "ann", ""), 60)
+
+    ended = await world.sessions.end_some(logic_pb2.EndSessionsRequest(session=session, **which))
+
+    over = await world.sessions.ended([session_of(name) for name in names] + [strange])
+    orders = [entry.control.revoke_session for entry in world.dispatched(ids.inbox(user)) if entry.control]
+    assert {name for name in names if session_of(name) not in over} == left
+    assert strange not in over
+    assert ended == len(orders) == 3 - len(left)
+    assert set(orders) == set(over)
+    assert session not in orders[:-1]
+
+
+async def test_only_ones_own_sessions_can_be_ended(world: World) -> None:
+    """Another user's is not found; which ones are meant has to be said."""
+    _, session = await world.user("ann")
+    _, strange = await world.user("bob")
+
+    with pytest.raises(errors.NotFound):
+        await world.sessions.end_some(logic_pb2.EndSessionsRequest(session=session, id=strange.hex()[:16]))
+    with pytest.raises(errors.Invalid):
+        await world.sessions.end_some(logic_pb2.EndSessionsRequest(session=session))
+    assert await world.sessions.ended([session, strange]) == []
+
+
+async def test_a_user_has_so_many_sessions(world: World) -> None:
+    """One more ends the oldest, with its connections."""
+    user, session = await world.user("ann")
+    for number in range(sessions.MAX_OPEN):
+        world.clock.time += 1
+        await world.accounts.open_session(session_of(str(number)), accounts.Account(user, "ann", ""), 86_400)
+
+    await world.sessions.make_room(user)
+
+    assert await world.sessions.ended([session, session_of("0")]) == [session]
+    assert [entry.control.revoke_session for entry in world.dispatched(ids.inbox(user)) if entry.control] == [session]

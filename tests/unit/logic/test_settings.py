@@ -33,6 +33,7 @@ def test_every_bound_can_be_set() -> None:
             "CHATCLUSTER_LOGIC_PASSWORD_QUEUE": "6",
             "CHATCLUSTER_LOGIC_TEXT_BYTES": "100",
             "CHATCLUSTER_LOGIC_PRESENCE_RATE": "7",
+            "CHATCLUSTER_LOGIC_HINT_RATE": "8",
             "CHATCLUSTER_LOGIC_ANSWER_BYTES": "100000",
             "CHATCLUSTER_LOG_IDEMPOTENCY_TTL": "1000",
         }
@@ -43,7 +44,7 @@ def test_every_bound_can_be_set() -> None:
     assert (settings.cost.memory, settings.cost.passes) == (1024, 3)
     assert (settings.cost.threads, settings.cost.queue) == (5, 6)
     assert (settings.bounds.text_bytes, settings.bounds.retry_window) == (100, 800)
-    assert (settings.presence_rate, settings.answer_bytes) == (7, 100_000)
+    assert (settings.presence_rate, settings.hint_rate, settings.answer_bytes) == (7, 8, 100_000)
 
 
 def test_a_wrong_value_names_its_variable() -> None:

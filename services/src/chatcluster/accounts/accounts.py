@@ -1,7 +1,7 @@
-"""The accounts port: accounts, sessions, and how often an address may ask for either.
+"""The accounts port: accounts, sessions, tickets for sessions, and how often an address may ask for any of them.
 
 Knows no passwords: it stores the hash it is given (argon2id, made by logic). Knows no tokens: a session is named by the
-SHA-256 of its token.
+SHA-256 of its token, a ticket by the SHA-256 of its text.
 
 Errors of every method: `errors.Unavailable`, or `errors.OutcomeUnknown` for a write that may have happened.
 """
@@ -32,6 +32,15 @@ class Session:
     """When it ends by itself, in milliseconds since 1970."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An open session, as its user may see it."""
+
+    session: bytes
+    created_ms: int
+    expires_ms: int
+
+
 class Accounts(Protocol):
     """Accounts and sessions."""
 
@@ -55,7 +64,11 @@ class Accounts(Protocol):
         ...
 
     async def open_session(self, session: bytes, account: Account, ttl: float) -> Session:
-        """Store a session for `ttl` seconds."""
+        """Store a session for `ttl` seconds, and list it as one of the user's.
+
+        Listed first, in a step of its own: a crash in between leaves a listed session that never was, which `listed`
+        leaves out; never an open one that its user cannot find.
+        """
         ...
 
     async def session(self, session: bytes) -> Session | None:
@@ -68,6 +81,24 @@ class Accounts(Protocol):
 
     async def revoke(self, session: bytes) -> Session | None:
         """End a session; what it was, or None when there was none."""
+        ...
+
+    async def listed(self, user: UserId) -> list[Listed]:
+        """The user's open sessions, the newest first. Those that are over are forgotten when the next one is opened."""
+        ...
+
+    async def issue_ticket(self, ticket: bytes, session: bytes, ttl: float) -> int:
+        """Have a ticket, named by its SHA-256, stand for a session for `ttl` seconds; when it ends, in ms since 1970.
+
+        Repeating it with the same ticket and session is harmless.
+        """
+        ...
+
+    async def redeem_ticket(self, ticket: bytes) -> bytes | None:
+        """Take a ticket for its session, in one atomic step; None when it is unknown, taken or over.
+
+        Of several who try at once one gets it. Says nothing of the session, which may have ended since.
+        """
         ...
 
     async def allow(self, action: str, address: str, rate: float, burst: int) -> bool:

@@ -19,6 +19,9 @@ class MemoryAccounts:
         self._by_name: dict[str, accounts.Account] = {}
         self._names: dict[UserId, str] = {}
         self._sessions: dict[bytes, accounts.Session] = {}
+        self._created: dict[bytes, int] = {}
+        self._tickets: dict[bytes, tuple[bytes, int]] = {}
+        """Sessions, and when the tickets for them end."""
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
         """Tokens, and when they were counted."""
 
@@ -51,6 +54,7 @@ class MemoryAccounts:
         """See the port."""
         opened = accounts.Session(account.id, account.name, int((self._now() + ttl) * 1000))
         self._sessions[session] = opened
+        self._created.setdefault(session, int(self._now() * 1000))
         return opened
 
     async def session(self, session: bytes) -> accounts.Session | None:
@@ -70,6 +74,24 @@ class MemoryAccounts:
         found = await self.session(session)
         self._sessions.pop(session, None)
         return found
+
+    async def listed(self, user: UserId) -> list[accounts.Listed]:
+        """See the port."""
+        of_user = [key for key, opened in self._sessions.items() if opened.user == user]
+        open_ones = {key: opened for key in of_user if (opened := await self.session(key))}
+        found = [accounts.Listed(key, self._created[key], opened.expires_ms) for key, opened in open_ones.items()]
+        return sorted(found, key=lambda listed: -listed.created_ms)
+
+    async def issue_ticket(self, ticket: bytes, session: bytes, ttl: float) -> int:
+        """See the port."""
+        ends = int((self._now() + ttl) * 1000)
+        self._tickets[ticket] = (session, ends)
+        return ends
+
+    async def redeem_ticket(self, ticket: bytes) -> bytes | None:
+        """See the port."""
+        session, ends = self._tickets.pop(ticket, (b"", 0))
+        return session if ends > self._now() * 1000 else None
 
     async def allow(self, action: str, address: str, rate: float, burst: int) -> bool:
         """See the port."""

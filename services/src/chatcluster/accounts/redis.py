@@ -1,11 +1,13 @@
 """Accounts in Redis.
 
 Owns the keys and scripts of accounts and sessions. All accounts are in one slot, as a name has to be unique among all
-of them; sessions are spread over 16 slots, so that a thousand can be looked up in few steps and no server has all.
+of them; sessions are spread over 16 slots, so that a thousand can be looked up in few steps and no server has all. A
+user's list of sessions and each ticket have a slot of their own.
 """
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 
 from chatcluster.accounts import accounts
 from chatcluster.core import errors, ids, shards
@@ -24,9 +26,14 @@ _CREATE = _script("create")
 _ACCOUNT = _script("account", repeatable=True)
 _NAME = _script("name", repeatable=True)
 _REHASH = _script("rehash")
+_LIST = _script("list", repeatable=True)
+_LISTED = _script("listed", repeatable=True)
+_UNLIST = _script("unlist", repeatable=True)
 _OPEN = _script("open")
 _SESSIONS = _script("sessions", repeatable=True)
 _REVOKE = _script("revoke")
+_ISSUE = _script("issue", repeatable=True)
+_REDEEM = _script("redeem")
 _ALLOW = _script("allow", repeatable=True)
 
 
@@ -68,6 +75,7 @@ class RedisAccounts:
 
     async def open_session(self, session: bytes, account: accounts.Account, ttl: float) -> accounts.Session:
         """See the port."""
+        await self._client.run(_LIST, [self._list_of(account.id)], [session, int(ttl * 1000)])
         ends = await self._client.run(_OPEN, [self._session(session)], [account.id, account.name, int(ttl * 1000)])
         return accounts.Session(account.id, account.name, ends)
 
@@ -77,23 +85,54 @@ class RedisAccounts:
 
     async def ended(self, sessions: Sequence[bytes]) -> list[bytes]:
         """See the port."""
+        found = await self._stored(sessions)
+        return [session for session, stored in zip(sessions, found, strict=True) if stored is None]
 
+    async def _stored(self, sessions: Sequence[bytes]) -> list[bytes | None]:
         async def step(_: ShardId, part: Sequence[bytes]) -> Sequence[bytes | None]:
             found: Sequence[bytes | None] = await self._client.run(_SESSIONS, [self._session(key) for key in part])
             return found
 
-        found = await shards.each(sessions, _sixteenth, step, SESSIONS_AT_ONCE)
-        return [session for session, stored in zip(sessions, found, strict=True) if stored is None]
+        return await shards.each(sessions, _sixteenth, step, SESSIONS_AT_ONCE)
 
     async def revoke(self, session: bytes) -> accounts.Session | None:
         """See the port."""
-        return _read(await self._client.run(_REVOKE, [self._session(session)]))
+        ended = _read(await self._client.run(_REVOKE, [self._session(session)]))
+        if ended:
+            # It is over, whatever becomes of this: a line of the list that stays is not shown.
+            with suppress(errors.ChatError):
+                await self._client.run(_UNLIST, [self._list_of(ended.user)], [session])
+        return ended
+
+    async def listed(self, user: UserId) -> list[accounts.Listed]:
+        """See the port."""
+        lines = await self._client.run(_LISTED, [self._list_of(user)])
+        created = {session: int(line.partition(b" ")[0]) for session, line in zip(lines[::2], lines[1::2], strict=True)}
+        sessions = sorted(created, key=lambda session: (-created[session], session))
+        found = zip(sessions, await self._stored(sessions), strict=True)
+        opened = [(session, _read(stored)) for session, stored in found]
+        return [accounts.Listed(session, created[session], it.expires_ms) for session, it in opened if it]
+
+    async def issue_ticket(self, ticket: bytes, session: bytes, ttl: float) -> int:
+        """See the port."""
+        return int(await self._client.run(_ISSUE, [self._ticket(ticket)], [session, int(ttl * 1000)]))
+
+    async def redeem_ticket(self, ticket: bytes) -> bytes | None:
+        """See the port."""
+        session: bytes | None = await self._client.run(_REDEEM, [self._ticket(ticket)])
+        return session
 
     async def allow(self, action: str, address: str, rate: float, burst: int) -> bool:
         """See the port."""
         # Addresses are whatever clients come from; a digest has a bounded length and keeps them out of dumps.
         digest = hashlib.blake2b(address.encode(), digest_size=12).hexdigest()
         return bool(await self._client.run(_ALLOW, [f"{self._prefix}:rate:{action}:{digest}"], [rate, burst]))
+
+    def _list_of(self, user: UserId) -> str:
+        return f"{self._prefix}:sessions-of:{user}"
+
+    def _ticket(self, ticket: bytes) -> str:
+        return f"{self._prefix}:ticket:{ticket.hex()}"
 
     def _session(self, session: bytes) -> str:
         return f"{{{self._prefix}:session:{_sixteenth(session):x}}}:{session.hex()}"

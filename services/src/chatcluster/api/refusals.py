@@ -72,6 +72,7 @@ _STATUSES: Mapping[type[errors.ChatError], int] = {
     errors.NameTaken: 409,
     errors.Conflict: 409,
     errors.Expired: 409,
+    errors.TooManyRooms: 409,
     BodyTooLarge: 413,
     WrongMediaType: 415,
     errors.RateLimited: 429,

@@ -9,6 +9,7 @@
     ├── WrongCredentials   no account has this name and password
     ├── Conflict           the message id was used with another text
     ├── Expired            a retry so late that it could no longer be told from a new message
+    ├── TooManyRooms       the user keeps as many rooms as one may
     ├── RateLimited        too fast; nothing was stored
     ├── Busy               full; nothing was stored
     │   └── Unavailable    a backend is away; nothing was stored
@@ -85,6 +86,12 @@ class Expired(ChatError):
     """The retry comes later than message ids are remembered."""
 
     code = "expired"
+
+
+class TooManyRooms(ChatError):
+    """The user keeps as many rooms as one may: drop another one first."""
+
+    code = "too_many_rooms"
 
 
 class RateLimited(ChatError):

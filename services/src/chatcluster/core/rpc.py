@@ -62,6 +62,7 @@ _STATUS: dict[type[errors.ChatError], grpc.StatusCode] = {
     errors.NameTaken: grpc.StatusCode.ALREADY_EXISTS,
     errors.Conflict: grpc.StatusCode.ALREADY_EXISTS,
     errors.Expired: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.TooManyRooms: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Superseded: grpc.StatusCode.FAILED_PRECONDITION,
     errors.RateLimited: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Busy: grpc.StatusCode.UNAVAILABLE,

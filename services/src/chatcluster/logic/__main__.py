@@ -3,21 +3,46 @@
 import base64
 import os
 import secrets
+import time
+from dataclasses import dataclass
 
 import grpc
 
 from chatcluster.accounts.redis import RedisAccounts
+from chatcluster.bookmarks.redis import RedisBookmarks
 from chatcluster.core import addresses, health, redis, rpc_server, runner
 from chatcluster.core.environment import PREFIX, Cluster, WrongSetting
+from chatcluster.core.rates import Rate, Table
+from chatcluster.log.log import Limits
 from chatcluster.log.redis import RedisLog
 from chatcluster.log.settings import Settings as LogSettings
-from chatcluster.logic import authentication, gateways, members, publishing, reading, service, sessions
+from chatcluster.logic import (
+    authentication,
+    gateways,
+    hints,
+    marks,
+    members,
+    publishing,
+    reading,
+    rooms,
+    service,
+    sessions,
+    tickets,
+)
 from chatcluster.logic.passwords import Passwords
 from chatcluster.logic.settings import Settings
 from chatcluster.presence.redis import RedisPresence
 from chatcluster.v1 import logic_pb2_grpc
 
 TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Ports:
+    accounts: RedisAccounts
+    bookmarks: RedisBookmarks
+    presence: RedisPresence
+    log: RedisLog
 
 
 async def main(run: runner.Runner) -> None:
@@ -27,9 +52,13 @@ async def main(run: runner.Runner) -> None:
     client = redis.Client(redis.Settings.from_env(run.environ))
     log = RedisLog(client, cluster.key_prefix, bounds.shards, bounds.limits)
     hashes = Passwords(settings.cost)
-    accounts = RedisAccounts(client, cluster.key_prefix)
-    presence = RedisPresence(client, cluster.key_prefix, bounds.shards)
-    logic = service.LogicService(_domain(settings, hashes, accounts, presence, log))
+    ports = _Ports(
+        RedisAccounts(client, cluster.key_prefix),
+        RedisBookmarks(client, cluster.key_prefix),
+        RedisPresence(client, cluster.key_prefix, bounds.shards),
+        log,
+    )
+    logic = service.LogicService(_domain(settings, bounds.limits, ports, hashes))
     readiness = health.Readiness()
     run.spawn(client.follow(readiness.dependency("redis")), "redis")
     run.spawn(log.watch(), "redis-memory")
@@ -43,18 +72,27 @@ async def main(run: runner.Runner) -> None:
     await client.aclose()
 
 
-def _domain(
-    settings: Settings, hashes: Passwords, accounts: RedisAccounts, presence: RedisPresence, log: RedisLog
-) -> service.Domain:
-    opened = sessions.Sessions(accounts, log)
+def _domain(settings: Settings, limits: Limits, ports: _Ports, hashes: Passwords) -> service.Domain:
+    opened = sessions.Sessions(ports.accounts, ports.log)
+    told = hints.Hints(opened, ports.log, Table(_hint_rate(settings), hints.ROOMS), time.monotonic)
+    read = marks.Marks(opened, ports.bookmarks, ports.log, told)
     return service.Domain(
-        authentication.Authentication(accounts, hashes, settings.policy, _new_token),
+        authentication.Authentication(ports.accounts, hashes, settings.policy, _new_token, opened),
         opened,
-        publishing.Publishing(opened, accounts, log, settings.bounds),
-        reading.Reading(opened, log, settings.answer_bytes),
-        members.Members(opened, accounts, presence, log, settings.presence_rate),
-        gateways.Gateways(presence, log, settings.answer_bytes),
+        tickets.Tickets(opened, ports.accounts, lambda: secrets.token_urlsafe(TOKEN_BYTES)),
+        publishing.Publishing(opened, ports.accounts, ports.log, settings.bounds),
+        reading.Reading(opened, ports.log, settings.answer_bytes),
+        members.Members(opened, ports.accounts, ports.presence, ports.log, settings.presence_rate),
+        told,
+        read,
+        rooms.Conversations(opened, ports.accounts, read, ports.log, settings.answer_bytes),
+        rooms.Rooms(opened, ports.bookmarks, read, ports.log, limits.rooms_per_user),
+        gateways.Gateways(ports.presence, ports.log, settings.answer_bytes),
     )
+
+
+def _hint_rate(settings: Settings) -> Rate:
+    return Rate(settings.hint_rate, 2 * settings.hint_rate)
 
 
 async def _serve(

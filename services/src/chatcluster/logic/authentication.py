@@ -13,7 +13,7 @@ import structlog
 
 from chatcluster.accounts import accounts
 from chatcluster.core import errors, ids
-from chatcluster.logic import outcomes, passwords
+from chatcluster.logic import outcomes, passwords, sessions
 
 MAX_PASSWORD_BYTES = 1024
 MAX_ADDRESS_CHARACTERS = 64
@@ -52,12 +52,14 @@ class Authentication:
         passwords: passwords.Passwords,
         policy: Policy,
         new_token: Callable[[], str],
+        sessions: sessions.Sessions,
     ) -> None:
         """`new_token` draws 256 random bits, in base64url with padding: 44 characters, gochat's form."""
         self._accounts = accounts
         self._passwords = passwords
         self._policy = policy
         self._new_token = new_token
+        self._sessions = sessions
 
     async def register(self, name: str, password: str, address: str) -> Opened:
         """Create an account and open its first session.
@@ -115,6 +117,10 @@ class Authentication:
         token = self._new_token()
         session = hashlib.sha256(token.encode()).digest()
         await outcomes.repeated_once(lambda: self._accounts.open_session(session, account, self._policy.session_ttl))
+        try:
+            await self._sessions.make_room(account.id)
+        except errors.ChatError as exc:
+            _log.info("old_sessions_not_ended", user=account.id, error=exc.code)  # the next login tries again
         return Opened(token, account)
 
 

@@ -11,7 +11,18 @@ from typing import Any
 
 from grpc import aio
 
-from chatcluster.logic import authentication, gateways, members, publishing, reading, sessions
+from chatcluster.logic import (
+    authentication,
+    gateways,
+    hints,
+    marks,
+    members,
+    publishing,
+    reading,
+    rooms,
+    sessions,
+    tickets,
+)
 from chatcluster.v1 import logic_pb2 as pb, logic_pb2_grpc
 
 _Context = aio.ServicerContext[Any, Any]
@@ -23,9 +34,14 @@ class Domain:
 
     authentication: authentication.Authentication
     sessions: sessions.Sessions
+    tickets: tickets.Tickets
     publishing: publishing.Publishing
     reading: reading.Reading
     members: members.Members
+    hints: hints.Hints
+    marks: marks.Marks
+    conversations: rooms.Conversations
+    rooms: rooms.Rooms
     gateways: gateways.Gateways
 
 
@@ -55,6 +71,18 @@ class LogicService(logic_pb2_grpc.LogicServiceServicer):
     async def CheckSessions(self, request: pb.CheckSessionsRequest, _: _Context) -> pb.CheckSessionsResponse:
         return pb.CheckSessionsResponse(ended=await self._domain.sessions.ended(request.sessions))
 
+    async def ListSessions(self, request: pb.ListSessionsRequest, _: _Context) -> pb.ListSessionsResponse:
+        return pb.ListSessionsResponse(sessions=await self._domain.sessions.listed(request.session))
+
+    async def EndSessions(self, request: pb.EndSessionsRequest, _: _Context) -> pb.EndSessionsResponse:
+        return pb.EndSessionsResponse(ended=await self._domain.sessions.end_some(request))
+
+    async def IssueTicket(self, request: pb.IssueTicketRequest, _: _Context) -> pb.IssueTicketResponse:
+        return await self._domain.tickets.issue(request.session)
+
+    async def RedeemTicket(self, request: pb.RedeemTicketRequest, _: _Context) -> pb.RedeemTicketResponse:
+        return await self._domain.tickets.redeem(request.ticket)
+
     async def Publish(self, request: pb.PublishRequest, _: _Context) -> pb.PublishResponse:
         return await self._domain.publishing.publish(request)
 
@@ -67,6 +95,31 @@ class LogicService(logic_pb2_grpc.LogicServiceServicer):
     async def PushRoomPresence(self, request: pb.PushRoomPresenceRequest, _: _Context) -> pb.PushRoomPresenceResponse:
         found = await self._domain.members.push(request.session, request.room, members=request.members)
         return pb.PushRoomPresenceResponse(presence=found)
+
+    async def PushTyping(self, request: pb.PushTypingRequest, _: _Context) -> pb.PushTypingResponse:
+        await self._domain.hints.typing(request.session, request.room)
+        return pb.PushTypingResponse()
+
+    async def MarkRead(self, request: pb.MarkReadRequest, _: _Context) -> pb.MarkReadResponse:
+        return pb.MarkReadResponse(position=await self._domain.marks.mark(request))
+
+    async def GetReadMarks(self, request: pb.GetReadMarksRequest, _: _Context) -> pb.GetReadMarksResponse:
+        return pb.GetReadMarksResponse(marks=await self._domain.marks.shown(request.session, request.room))
+
+    async def KeepRoom(self, request: pb.KeepRoomRequest, _: _Context) -> pb.KeepRoomResponse:
+        return pb.KeepRoomResponse(room=await self._domain.rooms.keep(request.session, request.room))
+
+    async def DropRoom(self, request: pb.DropRoomRequest, _: _Context) -> pb.DropRoomResponse:
+        await self._domain.rooms.drop(request.session, request.room)
+        return pb.DropRoomResponse()
+
+    async def ListRooms(self, request: pb.ListRoomsRequest, _: _Context) -> pb.ListRoomsResponse:
+        return pb.ListRoomsResponse(rooms=await self._domain.rooms.kept(request.session))
+
+    async def ListConversations(
+        self, request: pb.ListConversationsRequest, _: _Context
+    ) -> pb.ListConversationsResponse:
+        return pb.ListConversationsResponse(conversations=await self._domain.conversations.of(request.session))
 
     async def RenewLease(self, request: pb.RenewLeaseRequest, _: _Context) -> pb.RenewLeaseResponse:
         return await self._domain.gateways.renew(request)

@@ -1,7 +1,8 @@
 """Sessions: whose a session is, and how it ends.
 
-Owns the step from a session to its user, which everything that a user asks for begins with, and logout. Does not open
-sessions (authentication) and never sees a token: a session is the SHA-256 of one.
+Owns the step from a session to its user, which everything that a user asks for begins with, logout, and how many
+sessions a user may have. Does not open sessions (authentication) and never sees a token: a session is the SHA-256 of
+one.
 """
 
 from collections.abc import Sequence
@@ -10,11 +11,13 @@ from chatcluster.accounts import accounts
 from chatcluster.core import errors, ids
 from chatcluster.log import log
 from chatcluster.logic import outcomes
-from chatcluster.v1 import types_pb2 as pb
+from chatcluster.v1 import logic_pb2, types_pb2 as pb
 
 SESSION_BYTES = 32
 MAX_SESSIONS = 1000
 """Sessions in one look-up."""
+MAX_OPEN = 100
+"""Sessions of one user; the next one ends the oldest."""
 
 
 class Sessions:
@@ -48,6 +51,52 @@ class Sessions:
         await outcomes.repeated_once(lambda: self._accounts.revoke(session))
         order = pb.Control(room=ids.inbox(found.user), revoke_session=session)
         await outcomes.repeated_once(lambda: self._log.order(order))
+
+    async def listed(self, session: bytes) -> list[logic_pb2.OpenSession]:
+        """The open sessions of a session's user, the newest first. Raises `SessionEnded`."""
+        user = (await self.require(session)).user
+        return [
+            logic_pb2.OpenSession(
+                id=public_id(found.session),
+                created_ms=found.created_ms,
+                expires_ms=found.expires_ms,
+                current=found.session == session,
+            )
+            for found in await self._accounts.listed(user)
+        ]
+
+    async def end_some(self, request: logic_pb2.EndSessionsRequest) -> int:
+        """Revoke sessions of a session's user as `end` does, and say how many; the asking one last of all.
+
+        Raises `SessionEnded`, `NotFound`, `Invalid`. After any other error some of them may have ended.
+        """
+        asking = request.session
+        user = (await self.require(asking)).user
+        others = [found.session for found in await self._accounts.listed(user) if found.session != asking]
+        match request.WhichOneof("which"):
+            case "id":
+                chosen = [session for session in [*others, asking] if public_id(session) == request.id]
+                if not chosen:
+                    raise errors.NotFound("there is no such session")
+            case "all":
+                chosen = [*others, asking]
+            case "others":
+                chosen = others
+            case _:
+                raise errors.Invalid("which sessions? one by its id, all of them, or the others")
+        for session in chosen:
+            await self.end(session)
+        return len(chosen)
+
+    async def make_room(self, user: ids.UserId) -> None:
+        """End the oldest sessions of a user who has more than `MAX_OPEN`."""
+        for found in (await self._accounts.listed(user))[MAX_OPEN:]:
+            await self.end(found.session)
+
+
+def public_id(session: bytes) -> str:
+    """The name of a session that may be shown: 64 of the 256 bits that stand for its token."""
+    return session.hex()[:16]
 
 
 def _checked(session: bytes) -> bytes:

@@ -39,6 +39,9 @@ class Settings:
     """CHATCLUSTER_LOGIC_TEXT_BYTES; the window for retries follows from CHATCLUSTER_LOG_IDEMPOTENCY_TTL."""
     presence_rate: int
     """Presence pushes a second and room that users may ask for; more are dropped. CHATCLUSTER_LOGIC_PRESENCE_RATE."""
+    hint_rate: int
+    """Hints (typing, read marks) a second that one process tells one room; more are dropped.
+    CHATCLUSTER_LOGIC_HINT_RATE."""
     answer_bytes: int
     """Bytes of history in one answer, which one room's may pass; well below the 4 MiB that gRPC takes.
     CHATCLUSTER_LOGIC_ANSWER_BYTES."""
@@ -55,6 +58,7 @@ class Settings:
             cost=_cost(environment),
             bounds=_bounds(environment, log_settings.Settings.from_env(environ).limits.idempotency_ttl),
             presence_rate=environment.integer("LOGIC_PRESENCE_RATE", 10, 1, 1000),
+            hint_rate=environment.integer("LOGIC_HINT_RATE", 20, 1, 1000),
             answer_bytes=environment.integer("LOGIC_ANSWER_BYTES", 2 * 2**20, 65_536, 2 * 2**20),
         )
 

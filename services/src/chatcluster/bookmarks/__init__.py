@@ -1,0 +1,1 @@
+"""The bookmarks port: what users keep of rooms."""
