@@ -1,12 +1,13 @@
 """What tests of the operator against an API server share."""
 
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from support import operating
+from support import account, chart, operating
+from support.cluster import audit
 from support.cluster.fixtures import Target
 from support.operating import Api
 from support.system import Process
@@ -39,9 +40,20 @@ async def api(kubeconfig: Path, namespaces: Callable[[], str]) -> AsyncIterator[
     api.close()
 
 
+@pytest.fixture(scope="session")
+def account_kubeconfig(
+    api_server: Target, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """Yield the way to that API server as the chart's account; in all tests together it is refused nothing."""
+    chart.require()
+    yield account.enrolled(api_server.kubectl, tmp_path_factory.mktemp("account"))
+    if api_server.audit_log:
+        assert [asked for asked in audit.requests(api_server.audit_log, account.USER) if asked.is_forbidden] == []
+
+
 @pytest.fixture
-async def operator(kubeconfig: Path, api: Api, tmp_path: Path) -> AsyncIterator[Process]:
-    """Yield a running operator, which keeps to that namespace."""
+async def operator(account_kubeconfig: Path, api: Api, tmp_path: Path) -> AsyncIterator[Process]:
+    """Yield a running operator with the rights that the chart gives it, which keeps to that namespace."""
     environ = {"CHATCLUSTER_OPERATOR_NAMESPACES": api.namespace}
-    async with operating.running(kubeconfig, tmp_path / "operator", environ) as operator:
+    async with operating.running(account_kubeconfig, tmp_path / "operator", environ) as operator:
         yield operator

@@ -104,6 +104,11 @@ class Process:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    def cpu_seconds(self) -> float:
+        """Return how much processor time it has used since it was started."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     async def _get(self, path: str) -> httpx.Response:
         async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
             return await client.get(f"http://127.0.0.1:{self.ports['health']}{path}")

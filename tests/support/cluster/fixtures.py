@@ -21,9 +21,38 @@ from support.cluster.commands import ClusterError
 from support.cluster.kubectl import Kubectl
 
 StartApiServer = Callable[..., ApiServer]
+"""Takes `version` and `nodes` as `api_server.running` does, and returns what that yields."""
 
+_API_LEVEL = {"api_server", "start_api_server"}
+_POD_LEVEL = {"cluster", "own_cluster"}
+_OLDEST = "oldest"
 _API_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
 _GONE_WITHIN = 180.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --kubernetes."""
+    told = "run the tests that need no more than an API server, and no others, on this version of it, or on the oldest"
+    parser.addoption("--kubernetes", metavar=f"VERSION|{_OLDEST}", help=told)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --kubernetes leave out what does not depend on its version."""
+    if config.getoption("--kubernetes"):
+        config.hook.pytest_deselected(items=[item for item in items if not _is_at_api_level(item)])
+        items[:] = filter(_is_at_api_level, items)
+
+
+def _is_at_api_level(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return not _API_LEVEL.isdisjoint(names) and _POD_LEVEL.isdisjoint(names)
+
+
+@pytest.fixture(scope="session")
+def kubernetes_version(pytestconfig: pytest.Config) -> str:
+    """Return the version of Kubernetes for tests that need no more than an API server."""
+    asked: str | None = pytestconfig.getoption("--kubernetes")
+    return tools.OLDEST_KUBERNETES if asked == _OLDEST else asked or tools.KUBERNETES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +60,8 @@ class Target:
     """A test cluster, whoever brought it up."""
 
     kubeconfig: Path
+    audit_log: Path | None = None
+    """Of its API server, where that is at hand."""
 
     @property
     def kubectl(self) -> Kubectl:
@@ -39,30 +70,33 @@ class Target:
 
 
 @pytest.fixture(scope="session")
-def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def api_server(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config, kubernetes_version: str
+) -> Iterator[Target]:
     """Yield an API server for tests that need no pods; all tests share it, and whoever shares it needs a namespace.
 
-    It is a whole cluster if there is one that somebody else brought up for the tests; else kube-apiserver and etcd.
+    It is a whole cluster if there is one that somebody else brought up for the tests, unless a version is asked for;
+    else kube-apiserver and etcd.
     """
     scratch = tmp_path_factory.mktemp("api-server")
-    if existing := _existing(scratch):
+    existing = None if pytestconfig.getoption("--kubernetes") else _existing(scratch)
+    if existing:
         yield Target(existing)
         return
-    require_programs(tools.KUBERNETES, _API_PROGRAMS)
-    with api_servers.running(scratch) as server:
-        yield Target(server.kubeconfig)
+    require_programs(kubernetes_version, _API_PROGRAMS)
+    with api_servers.running(scratch, version=kubernetes_version) as server:
+        yield Target(server.kubeconfig, server.audit_log)
 
 
 @pytest.fixture
-def start_api_server(tmp_path: Path) -> Iterator[StartApiServer]:
+def start_api_server(tmp_path: Path, kubernetes_version: str) -> Iterator[StartApiServer]:
     """Yield a function that starts an API server of the test's own, which ends with the test.
 
-    It takes `version` and `nodes` as `api_server.running` does. For tests that stop it, that read its audit log, that
-    want another version, or pods that kwok says run.
+    For tests that stop it, that read its audit log, that want another version, or pods that kwok says run.
     """
     with ExitStack() as stack:
 
-        def start(*, version: str = tools.KUBERNETES, nodes: int = 0) -> ApiServer:
+        def start(*, version: str = kubernetes_version, nodes: int = 0) -> ApiServer:
             require_programs(version, tools.PROGRAMS if nodes else _API_PROGRAMS, (tools.KWOK,) if nodes else ())
             folder = tmp_path / f"api-server-{uuid.uuid4().hex[:8]}"
             return stack.enter_context(api_servers.running(folder, version=version, nodes=nodes))
