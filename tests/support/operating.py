@@ -147,5 +147,5 @@ def install_crd(kubectl: Kubectl) -> None:
 
 
 def _is_established(kubectl: Kubectl) -> bool:
-    found = kubectl.get("crd", f"{names.PLURAL}.{names.GROUP}").get("status", {}).get("conditions", [])
+    found = kubectl.get("crd", f"{names.PLURAL}.{names.GROUP}").get("status", {}).get("conditions") or []
     return any(condition["type"] == "Established" and condition["status"] == "True" for condition in found)
