@@ -73,6 +73,36 @@ async def test_what_no_watch_told_of_is_seen_all_the_same(
     api.close()
 
 
+async def test_a_secret_that_changes_is_seen_all_the_same(account_kubeconfig: Path, api: Api, tmp_path: Path) -> None:
+    """Secrets are never watched: the next sweep reads them, of a ChatCluster too to which there was nothing to do."""
+    environ = {"CHATCLUSTER_OPERATOR_NAMESPACES": api.namespace, "CHATCLUSTER_OPERATOR_RESYNC_SECONDS": "2"}
+    external = {"urlSecretRef": {"name": "redis", "key": "url"}}
+    await api.apply("Secret", "redis", stringData={"url": "redis://here:6379/0"})
+    async with operating.running(account_kubeconfig, tmp_path, environ) as operator:
+        await api.chatcluster("demo", {"redis": {"external": external}})
+        await eventually(lambda: _is_ready(api), within=60, every=0.1)
+        await operating.quiet(operator, every=0.5)
+        before = await _secrets_hash(api)
+
+        await api.apply("Secret", "redis", stringData={"url": "redis://there:6379/0"})
+
+        await eventually(lambda: _is_another(api, before), within=12, every=0.1)
+
+
+async def _is_ready(api: Api) -> bool:
+    await operating.play_controllers(api, "demo")
+    return bool((await api.condition("demo", "Ready")).get("status") == "True")
+
+
+async def _secrets_hash(api: Api) -> str:
+    live = await api.get("Deployment", "demo-task")
+    return str(live["spec"]["template"]["metadata"]["annotations"][names.SECRETS_HASH])
+
+
+async def _is_another(api: Api, digest: str) -> bool:
+    return await _secrets_hash(api) != digest
+
+
 async def _get(operator: Process, path: str) -> httpx.Response:
     async with httpx.AsyncClient(trust_env=False) as client:
         return await client.get(f"http://127.0.0.1:{operator.ports['health']}{path}")

@@ -1,27 +1,30 @@
 """The API server, as the operator uses it: a port, and its adapter on the `kubernetes` package.
 
 Owns single requests: their deadline, what their failures mean, and their metrics. Does not own watching (watching) nor
-what is sent. The package's client is used for what is hard to get right (kubeconfig, certificates, tokens that rotate,
-pooling); its models are not: an object is a dict here, and costs nothing to import.
+what is sent. The package is used for what is hard to get right (kubeconfig, certificates, tokens that rotate, proxies);
+its models are not: an object is a dict here, and costs nothing to import. Nor is its way to send requests, which makes
+them cost twice as much.
 
 Every call is one request of at most `TIMEOUT` seconds in a thread. Nothing is retried here: whoever asked looks again.
 """
 
 import asyncio
-import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+from urllib.parse import urlencode
 
 import kubernetes
 import msgspec
 import urllib3
-from kubernetes.client.exceptions import ApiException
 
 from chatcluster_operator import errors, kinds, names, telemetry
 from chatcluster_operator.kinds import Kind
 from chatcluster_operator.names import Manifest
+
+T = TypeVar("T")
 
 TIMEOUT = (5, 20)
 """Seconds to connect, and between two bytes of an answer."""
@@ -33,8 +36,9 @@ OVERDUE = 5
 PAGE = 250
 """Objects in a page of a list, at most: what is decoded at once, and how long the event loop may have to wait."""
 
-_DECODER = msgspec.json.Decoder()
-"""What is read most are lists; its names of fields are one string however often they are read."""
+_ERRORS = 400
+"""Statuses from here on are refusals and failures."""
+_JSON = "application/json"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 
@@ -89,13 +93,15 @@ class ApiServer:
     def __init__(self, configuration: kubernetes.client.Configuration, threads: int) -> None:
         configuration.retries = urllib3.Retry(0)
         configuration.connection_pool_maxsize = threads + len(kinds.WATCHED)
+        self._host = configuration.host
         self._client = kubernetes.client.ApiClient(configuration)
+        self._pool: urllib3.PoolManager = self._client.rest_client.pool_manager
         self._threads = ThreadPoolExecutor(threads, "kube")
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
         """See the port."""
         try:
-            return await self._call("GET", kind.path(namespace, name))
+            return await self._call(_Request("GET", kind.path(namespace, name)))
         except _NotFound:
             return None
 
@@ -103,24 +109,25 @@ class ApiServer:
         """See the port."""
         loop = asyncio.get_running_loop()
         pages = await loop.run_in_executor(self._threads, lambda: list(self.pages(kind, namespace)))
-        return [item for items, _ in pages for item in items]
+        return [decoded(item) for items, _ in pages for item in items]
 
     async def create(self, manifest: Manifest) -> Manifest:
         """See the port."""
         kind = kinds.BY_NAME[manifest["kind"]]
         path = kind.path(manifest["metadata"]["namespace"])
-        return await self._call("POST", path, manifest, {"fieldManager": names.FIELD_MANAGER})
+        return await self._call(_Request("POST", path, {"fieldManager": names.FIELD_MANAGER}, manifest))
 
     async def apply(self, manifest: Manifest, *, manager: str = names.FIELD_MANAGER, subresource: str = "") -> Manifest:
         """See the port."""
         metadata = manifest["metadata"]
         path = kinds.BY_NAME[manifest["kind"]].path(metadata["namespace"], metadata["name"], subresource)
-        return await self._call("PATCH", path, manifest, {"fieldManager": manager, "force": "true"}, content=_APPLY)
+        query = {"fieldManager": manager, "force": "true"}
+        return await self._call(_Request("PATCH", path, query, manifest, _APPLY))
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> None:
         """See the port."""
         query = {"fieldManager": names.FIELD_MANAGER}
-        await self._call("PATCH", kind.path(namespace, name), patch, query, content=_MERGE)
+        await self._call(_Request("PATCH", kind.path(namespace, name), query, patch, _MERGE))
 
     async def delete(self, live: Manifest, *, orphan: bool = False) -> None:
         """See the port."""
@@ -133,18 +140,21 @@ class ApiServer:
         }
         path = kinds.BY_NAME[live["kind"]].path(metadata["namespace"], metadata["name"])
         try:
-            await self._call("DELETE", path, body)
+            await self._call(_Request("DELETE", path, body=body))
         except (_NotFound, Conflict):
             return  # gone, or another one of its name: either way this one is not there
 
-    def pages(self, kind: Kind, namespace: str | None) -> Iterator[tuple[list[Manifest], str]]:
-        """All objects that `Kind.selector` finds, page by page, each with the version to watch from. Blocks."""
+    def pages(self, kind: Kind, namespace: str | None) -> Iterator[tuple[list[msgspec.Raw], str]]:
+        """All objects that `Kind.selector` finds, page by page, each with the version to watch from. Blocks.
+
+        They come as they were sent, for `version_of` and `decoded`: most of them are known already.
+        """
         more = ""
         while True:
             query = {"limit": f"{PAGE}"} | _given(labelSelector=kind.selector) | _given(**{"continue": more})
-            answer = self._request("GET", kind.path(namespace), None, query, verb="list")
-            yield answer["items"], answer["metadata"]["resourceVersion"]
-            more = answer["metadata"].get("continue", "")
+            answer = self._answer(_Request("GET", kind.path(namespace), query), "list", _LISTS)
+            yield answer.items, answer.metadata.resource_version
+            more = answer.metadata.more
             if not more:
                 return
 
@@ -159,10 +169,10 @@ class ApiServer:
         }
         silence = min(STALLED, seconds + OVERDUE)
         with _told_as_our_own("watch"):
-            response = self._send("GET", kind.path(namespace), None, query, timeout=(TIMEOUT[0], silence))
+            response = self._send(_Request("GET", kind.path(namespace), query), (TIMEOUT[0], silence))
             try:
                 for line in _lines(response):
-                    yield _event(_DECODER.decode(line))
+                    yield _event(_OBJECTS.decode(line))
             finally:
                 response.close()
 
@@ -171,56 +181,50 @@ class ApiServer:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        body: Manifest | None = None,
-        query: Mapping[str, str] | None = None,
-        *,
-        content: str = "application/json",
-    ) -> Manifest:
+    async def _call(self, request: "_Request") -> Manifest:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self._threads, lambda: self._request(method, path, body, query or {}, verb=_VERBS[method], content=content)
+            self._threads, lambda: self._answer(request, _VERBS[request.method], _OBJECTS)
         )
 
-    def _request(
-        self,
-        method: str,
-        path: str,
-        body: Manifest | None,
-        query: Mapping[str, str],
-        *,
-        verb: str,
-        content: str = "application/json",
-    ) -> Manifest:
+    def _answer(self, request: "_Request", verb: str, decoder: msgspec.json.Decoder[T]) -> T:
         with _told_as_our_own(verb):
-            response = self._send(method, path, body, query, timeout=TIMEOUT, content=content)
-            answer: Manifest = _DECODER.decode(response.data)
-            return answer
+            return decoder.decode(self._send(request, TIMEOUT).data)
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: Manifest | None,
-        query: Mapping[str, str],
-        *,
-        timeout: tuple[int, int],
-        content: str = "application/json",
-    ) -> urllib3.HTTPResponse:
-        response: urllib3.HTTPResponse = self._client.call_api(
-            path,
-            method,
-            query_params=dict(query),
-            header_params={"Accept": "application/json", "Content-Type": content},
-            body=body,
-            auth_settings=["BearerToken"],
-            _preload_content=False,
-            _request_timeout=timeout,
+    def _send(self, request: "_Request", timeout: tuple[int, int]) -> urllib3.BaseHTTPResponse:
+        headers = {"Accept": _JSON, "Content-Type": request.content, "User-Agent": names.FIELD_MANAGER}
+        self._client.update_params_for_auth(headers, [], ["BearerToken"])  # reads a token that has rotated
+        response = self._pool.request(
+            request.method,
+            f"{self._host}{request.path}{'?' if request.query else ''}{urlencode(request.query)}",
+            body=None if request.body is None else msgspec.json.encode(request.body),
+            headers=headers,
+            timeout=urllib3.Timeout(*timeout),
+            preload_content=False,
         )
+        if response.status >= _ERRORS:
+            raise _Refused(response)
         return response
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Manifest | None = None
+    content: str = _JSON
+
+
+def version_of(item: msgspec.Raw) -> tuple[str, str]:
+    """Which object it is, and in which version: nothing else can be the same in both. Without decoding the rest."""
+    metadata = _ITEMS.decode(item).metadata
+    return metadata.uid, metadata.resource_version
+
+
+def decoded(item: msgspec.Raw) -> Manifest:
+    """The object; the names of fields are one string however often they are read."""
+    return _OBJECTS.decode(item)
 
 
 def _given(**query: str) -> dict[str, str]:
@@ -230,6 +234,38 @@ def _given(**query: str) -> dict[str, str]:
 class _NotFound(errors.OperatorError):
     pass
 
+
+class _Refused(Exception):
+    """An answer that is not what was asked for."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        super().__init__(response.status)
+        self.status = response.status
+        self.said = _said(response)
+
+
+class _Version(msgspec.Struct):
+    uid: str
+    resource_version: str = msgspec.field(name="resourceVersion")
+
+
+class _Item(msgspec.Struct):
+    metadata: _Version
+
+
+class _Page(msgspec.Struct):
+    resource_version: str = msgspec.field(name="resourceVersion")
+    more: str = msgspec.field(name="continue", default="")
+
+
+class _List(msgspec.Struct):
+    metadata: _Page
+    items: list[msgspec.Raw]
+
+
+_OBJECTS = msgspec.json.Decoder(Manifest)
+_ITEMS = msgspec.json.Decoder(_Item)
+_LISTS = msgspec.json.Decoder(_List)
 
 _VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
 _STATUSES: dict[int, type[errors.OperatorError]] = {
@@ -247,9 +283,9 @@ def _told_as_our_own(verb: str) -> Iterator[None]:
     code = "200"
     try:
         yield
-    except ApiException as exc:
+    except _Refused as exc:
         code = str(exc.status)
-        raise _STATUSES.get(exc.status, errors.ApiUnavailable)(_message(exc)) from exc
+        raise _STATUSES.get(exc.status, errors.ApiUnavailable)(exc.said) from exc
     except (urllib3.exceptions.HTTPError, OSError, ValueError, msgspec.DecodeError) as exc:
         code = "none"
         raise errors.ApiUnavailable(f"the API server did not answer: {getattr(exc, 'reason', exc)}") from exc
@@ -260,13 +296,12 @@ def _told_as_our_own(verb: str) -> Iterator[None]:
         telemetry.API_CALLS_TOTAL.labels(verb, code).inc()
 
 
-def _message(failure: ApiException) -> str:
+def _said(response: urllib3.BaseHTTPResponse) -> str:
     """The API server's own words, where it has some."""
     try:
-        said = json.loads(failure.body or b"")["message"]
-    except (ValueError, KeyError, TypeError):
-        said = failure.reason
-    return str(said)
+        return str(_OBJECTS.decode(response.data)["message"])
+    except (msgspec.DecodeError, KeyError):
+        return response.reason or f"HTTP {response.status}"
 
 
 def _event(event: Manifest) -> Manifest:
@@ -277,7 +312,7 @@ def _event(event: Manifest) -> Manifest:
     raise _STATUSES.get(status.get("code", 0), errors.ApiUnavailable)(status.get("message", "the watch ended"))
 
 
-def _lines(response: urllib3.HTTPResponse) -> Iterator[bytes]:
+def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     """The lines of a stream, as they come. A line is an object, which the API server bounds (1.5 MiB in etcd)."""
     rest = b""
     for chunk in response.stream(None, decode_content=True):

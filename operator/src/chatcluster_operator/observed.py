@@ -33,6 +33,11 @@ class Observed:
     unknown_storage_class: str = ""
     """The StorageClass that this claim waits for, if there is none of that name."""
 
+    def versions(self) -> frozenset[str]:
+        """The resourceVersions of all of them, no two of which are the same."""
+        objects = (*self.children.values(), *self.pods, *([self.claim] if self.claim else []))
+        return frozenset(found["metadata"]["resourceVersion"] for found in objects)
+
     def program(self, cluster: ChatCluster, component: str) -> Manifest | None:
         """A component's Deployment, or Redis' StatefulSet."""
         kind = "StatefulSet" if component == names.REDIS else "Deployment"

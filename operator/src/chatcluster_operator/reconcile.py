@@ -2,6 +2,9 @@
 
 Owns the order of the four, and nothing of each. It is level-based: whatever the reason to look, it sees what is there
 and what should be there, and never what happened.
+
+What is done follows from what is there. So where nothing was to do, nothing is decided anew until something has another
+version: looking at a ChatCluster that is well costs its reading.
 """
 
 from collections.abc import Callable, Iterable
@@ -55,6 +58,16 @@ class Surroundings:
     draw: credentials.Draw
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is there of a ChatCluster, by versions: of the resource, of its children and pods, and the digests."""
+
+    resource: str
+    seen: frozenset[str]
+    unknown_storage_class: str
+    secrets: context.Secrets | errors.OperatorError
+
+
 class Reconciler:
     """Looks at ChatClusters."""
 
@@ -62,6 +75,8 @@ class Reconciler:
         self._server = server
         self._store = store
         self._surroundings = surroundings
+        self._settled = dict[Owner, _State]()
+        """Of the ChatClusters to which nothing was to do, what was there then."""
 
     async def look(self, owner: Owner) -> None:
         """Make the cluster what its resource says, as far as that can be done now, and say in its status how far it is.
@@ -84,10 +99,12 @@ class Reconciler:
 
     async def _look(self, owner: Owner) -> None:
         body = await self._server.get(kinds.CHATCLUSTER, *owner)
-        if body is not None and not observed.is_going(body):
-            await self._reconcile(body)
+        if body is None or observed.is_going(body):
+            self._settled.pop(owner, None)
+        else:
+            await self._reconcile(owner, body)
 
-    async def _reconcile(self, body: Manifest) -> None:
+    async def _reconcile(self, owner: Owner, body: Manifest) -> None:
         before = body.get("status", {})
         try:
             cluster = ChatCluster.parse(body)
@@ -95,26 +112,38 @@ class Reconciler:
             await self._report(body, status.of_invalid(body, exc, before, self._surroundings.now()))
             telemetry.RECONCILES_TOTAL.labels("invalid").inc()
             return
-        view = await self._converge(cluster)
-        await self._report(body, status.status(view, before, self._surroundings.now()))
-        _log.info("reconciled", generation=cluster.generation, pending=len(view.pending), failures=len(view.failures))
-        if view.failures:
-            raise view.failures[0]
+        seen, secrets = await self._observe(cluster), await self._secrets(cluster)
+        state = _State(body["metadata"]["resourceVersion"], seen.versions(), seen.unknown_storage_class, secrets)
+        if self._settled.get(owner) != state:
+            self._settled.pop(owner, None)
+            view, actions = await self._converge(cluster, seen, secrets)
+            await self._report(body, status.status(view, before, self._surroundings.now()))
+            _log.info("reconciled", generation=cluster.generation, actions=actions, failures=len(view.failures))
+            if view.failures:
+                raise view.failures[0]
+            if not actions:
+                self._settled[owner] = state
         telemetry.RECONCILES_TOTAL.labels("paused" if cluster.paused else "ok").inc()
 
-    async def _converge(self, cluster: ChatCluster) -> status.View:
-        seen, image = await self._observe(cluster), cluster.spec.image or self._surroundings.image
+    async def _secrets(self, cluster: ChatCluster) -> context.Secrets | errors.OperatorError:
         try:
-            secrets = await credentials.secrets(self._server, cluster, self._surroundings.draw)
+            return await credentials.secrets(self._server, cluster, self._surroundings.draw)
         except (errors.MissingSecret, errors.Foreign, errors.Rejected) as exc:
-            return status.View(cluster, (), seen, failures=[exc], image=image)
-        around = self._surroundings
+            return exc
+
+    async def _converge(
+        self, cluster: ChatCluster, seen: Observed, secrets: context.Secrets | errors.OperatorError
+    ) -> tuple[status.View, int]:
+        """Do what is to do; how many actions that is, whether or not they were done."""
+        around, image = self._surroundings, cluster.spec.image or self._surroundings.image
+        if isinstance(secrets, errors.OperatorError):
+            return status.View(cluster, (), seen, failures=[secrets], image=image), 0
         wanted = desired.children(
             cluster, context.Context(around.image, around.redis_image, secrets, scaling.kept(cluster, seen))
         )
         actions = [*plan.plan(rollout.gated(cluster, wanted, seen), seen), *claims.ownership(cluster, seen.claim)]
         failures = [] if cluster.paused else await Actor(self._server, cluster).act(actions)
-        return status.View(cluster, wanted, seen, plan.pending(actions), failures, image)
+        return status.View(cluster, wanted, seen, plan.pending(actions), failures, image), len(actions)
 
     async def _observe(self, cluster: ChatCluster) -> Observed:
         owner = cluster.namespace, cluster.name

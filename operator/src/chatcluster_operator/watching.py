@@ -15,8 +15,8 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -29,6 +29,8 @@ Owner = tuple[str, str]
 """Namespace and name of a ChatCluster."""
 Place = tuple[Owner, tuple[str, str]]
 """Whose an object is, its kind and its name."""
+Version = tuple[str, str]
+"""The id of an object, and its resourceVersion."""
 
 _RELIST = (0.75, 0.95)
 """When everything is listed anew, as a part of the resync interval: drawn from this, so that not all are at once."""
@@ -81,7 +83,7 @@ class Store:
             self._objects.pop(owner, None)
 
 
-def _version(found: Manifest) -> tuple[str, str]:
+def _version(found: Manifest) -> Version:
     metadata = found["metadata"]
     return metadata["uid"], metadata["resourceVersion"]
 
@@ -100,6 +102,8 @@ class _Liveness:
     """To go on from. It moves with every event, or a watch that breaks would tell old ones again."""
     due: float = 0.0
     """When to list, by the monotonic clock."""
+    known: Mapping[Version, Place] = field(default_factory=dict)
+    """What the last list found."""
 
 
 class Watches:
@@ -159,13 +163,16 @@ class Watches:
                 return  # the loop is closed: the operator has ended
 
     def _list(self, kind: Kind, place: str | None) -> None:
-        begun, live, there = time.monotonic(), self._live[kind, place], set[Place]()
+        """What the last list had in the same version is not even decoded."""
+        begun, live, known = time.monotonic(), self._live[kind, place], dict[Version, Place]()
         for page, version in self._server.pages(kind, place):
-            found = [_slim(kind, one) for one in page]
-            there.update(map(_place, found))
-            self._tell(partial(self._put, found))
+            items = {kube.version_of(item): item for item in page}
+            found = {key: _slim(kind, kube.decoded(item)) for key, item in items.items() if key not in live.known}
+            known |= {key: _place(found[key]) if key in found else live.known[key] for key in items}
+            self._tell(partial(self._put, found.values()))
             live.version = version
-        self._tell(partial(self._listed, kind, place, there))
+        self._tell(partial(self._listed, kind, place, set(known.values())))
+        live.known = known
         live.due = begun + self._resync * random.uniform(*_RELIST)  # noqa: S311 - jitter
 
     def _watch(self, kind: Kind, place: str | None) -> None:

@@ -18,6 +18,15 @@ def test_programs_are_found_by_component() -> None:
     assert Observed().program(cluster, "api") is None
 
 
+def test_versions_are_those_of_everything() -> None:
+    """Whatever changes, be it a child, a pod or the claim, they are others."""
+    child, pod, claim = ({"kind": "Any", "metadata": {"name": "a", "resourceVersion": f"{n}"}} for n in (1, 2, 3))
+    seen = Observed(children={("Any", "a"): child}, pods=(pod,), claim=claim)
+
+    assert seen.versions() == {"1", "2", "3"}
+    assert Observed().versions() == frozenset()
+
+
 def test_pods_of_a_component_come_by_name_and_without_those_that_go() -> None:
     """The order is the same at every look, so that a message about one of them does not change."""
     one, two = manifests.pod("api", name="b"), manifests.pod("api", name="a")
