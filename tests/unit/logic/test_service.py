@@ -27,7 +27,7 @@ async def test_the_life_of_a_session(world: World, logic: service.LogicService) 
 
     assert first.user == second.user == checked.user
     assert checked.user.name == "ann"
-    assert checked.expires_ms == (world.clock.time + 86_400) * 1000
+    assert checked.expires_ms == first.expires_ms == second.expires_ms == (world.clock.time + 86_400) * 1000
     assert list(ended.ended) == [session]
 
 

@@ -41,6 +41,8 @@ class Opened:
     token: str
     """Shown to its user once and never stored."""
     user: accounts.Account
+    expires_ms: int
+    """When the session ends by itself, in milliseconds since 1970."""
 
 
 class Authentication:
@@ -116,12 +118,13 @@ class Authentication:
     async def _open(self, account: accounts.Account) -> Opened:
         token = self._new_token()
         session = hashlib.sha256(token.encode()).digest()
-        await outcomes.repeated_once(lambda: self._accounts.open_session(session, account, self._policy.session_ttl))
+        ttl = self._policy.session_ttl
+        opened = await outcomes.repeated_once(lambda: self._accounts.open_session(session, account, ttl))
         try:
             await self._sessions.make_room(account.id)
         except errors.ChatError as exc:
             _log.info("old_sessions_not_ended", user=account.id, error=exc.code)  # the next login tries again
-        return Opened(token, account)
+        return Opened(token, account, opened.expires_ms)
 
 
 def _check_password(password: str) -> None:

@@ -53,11 +53,13 @@ class LogicService(logic_pb2_grpc.LogicServiceServicer):
 
     async def Register(self, request: pb.RegisterRequest, _: _Context) -> pb.RegisterResponse:
         opened = await self._domain.authentication.register(request.name, request.password, request.address)
-        return pb.RegisterResponse(token=opened.token, user=pb.User(id=opened.user.id, name=opened.user.name))
+        user = pb.User(id=opened.user.id, name=opened.user.name)
+        return pb.RegisterResponse(token=opened.token, user=user, expires_ms=opened.expires_ms)
 
     async def Login(self, request: pb.LoginRequest, _: _Context) -> pb.LoginResponse:
         opened = await self._domain.authentication.login(request.name, request.password, request.address)
-        return pb.LoginResponse(token=opened.token, user=pb.User(id=opened.user.id, name=opened.user.name))
+        user = pb.User(id=opened.user.id, name=opened.user.name)
+        return pb.LoginResponse(token=opened.token, user=user, expires_ms=opened.expires_ms)
 
     async def Logout(self, request: pb.LogoutRequest, _: _Context) -> pb.LogoutResponse:
         await self._domain.sessions.end(request.session)
