@@ -308,7 +308,7 @@ async def test_an_idle_connection_stays(cluster: Cluster) -> None:
             await asyncio.wait_for(channel.wait_for_state_change(grpc.ChannelConnectivity.READY), 50)
 
 
-async def test_too_many_calls_are_busy(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_with_too_many_calls_is_busy(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over the bound a call is refused at once instead of waiting."""
     monkeypatch.setattr(rpc, "MAX_CONCURRENT_CALLS", 1)
     logic = Logic()
@@ -323,6 +323,51 @@ async def test_too_many_calls_are_busy(cluster: Cluster, monkeypatch: pytest.Mon
 
     logic.answering.set()
     assert await first == logic_pb2.PublishResponse()
+
+
+class Slow(Logic):
+    """Answers one call after the other, 100 a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._one = asyncio.Lock()
+
+    async def Publish(self, request: logic_pb2.PublishRequest, context: object) -> logic_pb2.PublishResponse:
+        async with self._one:
+            await asyncio.sleep(0.01)
+            return await super().Publish(request, context)
+
+
+async def test_overload_makes_nobody_wait_for_nothing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is let in is answered in time; the others are soon told that it is busy, and nothing was sent for them."""
+    monkeypatch.setattr(rpc_pool, "AT_ONCE", 5)
+    monkeypatch.setattr(rpc_pool, "TURN_WAIT", 0.3)
+    logic = Slow()
+    _, address = await cluster.serve(logic)
+    pool = await cluster.pool(Addresses(address), connected=1)
+
+    calls = (pool.call("Publish", PUBLISH, timeout=2) for _ in range(500))
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+
+    answered = outcomes.count(logic_pb2.PublishResponse())
+    assert {type(outcome) for outcome in outcomes} == {logic_pb2.PublishResponse, errors.Busy}
+    assert answered == logic.asked
+
+
+async def test_a_method_that_is_busy_holds_no_other_up(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has turns of its own."""
+    monkeypatch.setattr(rpc_pool, "AT_ONCE", 1)
+    logic = Logic()
+    logic.answering.clear()
+    _, address = await cluster.serve(logic)
+    pool = await cluster.pool(Addresses(address), connected=1)
+    login = asyncio.create_task(pool.call("Login", logic_pb2.LoginRequest(), timeout=5))
+    await eventually(lambda: logic.asked == 1)
+    publish = asyncio.create_task(pool.call("Publish", PUBLISH, timeout=5))
+    await eventually(lambda: logic.asked == 2)
+
+    logic.answering.set()
+    await asyncio.gather(login, publish)
 
 
 async def test_a_taken_port_is_an_error(cluster: Cluster) -> None:

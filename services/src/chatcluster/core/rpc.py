@@ -27,7 +27,7 @@ CONNECT: ServiceDescriptor = connect_pb2.DESCRIPTOR.services_by_name["ConnectSer
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 MAX_CONCURRENT_CALLS = 1_000
-"""Of a server and of a pool; the next one is refused as busy."""
+"""Of a server; the next one is refused as busy."""
 SECRET = "chat-secret"  # noqa: S105 - the name of a metadata entry
 """The metadata entry in which the cluster's secret goes along with every call."""
 

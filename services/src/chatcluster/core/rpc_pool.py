@@ -13,7 +13,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 
-from chatcluster.core import errors, health, rpc
+from chatcluster.core import errors, health, rpc, turns
 
 ATTEMPTS = 3
 """Of one call, the first included."""
@@ -21,6 +21,13 @@ CONNECT_WAIT = 1.0
 """Seconds that a call waits for any endpoint to be connected."""
 SUSPECT_FOR = 5.0
 """Seconds that an endpoint which left an outcome unknown is chosen last."""
+AT_ONCE = 128
+"""Calls of one method that are under way at once: in a busy moment more would only make each of them later. Each method
+for itself, so that logins that wait for their turn at logic hold nobody else up."""
+TURN_WAIT = 2.0
+"""Seconds that a call waits for its turn: less than whoever waits for its answer has patience."""
+MAX_WAITING = 1_000
+"""Calls of one method that wait."""
 
 _JITTER = (0.01, 0.05)
 _CLOSE_GRACE = 30.0
@@ -50,7 +57,7 @@ class Pool:
         self._dependency = dependency
         self._endpoints: dict[str, rpc.Endpoint] = {}
         self._any_connected = asyncio.Event()
-        self._slots = rpc.Slots()
+        self._turns = {method.name: turns.Turns(AT_ONCE, TURN_WAIT, MAX_WAITING) for method in service.methods}
 
     @property
     def addresses(self) -> frozenset[str]:
@@ -84,15 +91,17 @@ class Pool:
 
         A call whose outcome is unknown is repeated on another endpoint, twice at most, if the method's
         idempotency_level in proto/ allows it; a first attempt gets half of the time then.
-        Raises the server's own `errors.ChatError`; `Unavailable` when it surely had no effect because nothing is
-        connected (`CONNECT_WAIT`), and for whatever goes wrong with a method without side effects; `Busy` over
-        `rpc.MAX_CONCURRENT_CALLS`; `OutcomeUnknown` for the rest, so also when a repetition was refused for the moment.
+        Raises the server's own `errors.ChatError`; `Busy` when it has waited for its turn for `TURN_WAIT`, or finds
+        `MAX_WAITING` others waiting; `Unavailable` when it surely had no effect because nothing is connected
+        (`CONNECT_WAIT`), and for whatever goes wrong with a method without side effects; `OutcomeUnknown` for the rest,
+        so also when a repetition was refused for the moment.
         """
         level = self._service.methods_by_name[method].GetOptions().idempotency_level
         attempts = 1 if level == MethodOptions.IDEMPOTENCY_UNKNOWN else ATTEMPTS
-        with self._slots:
+        deadline = asyncio.get_running_loop().time() + timeout
+        async with self._turns[method]:
             try:
-                return await self._attempt(method, request, asyncio.get_running_loop().time() + timeout, attempts)
+                return await self._attempt(method, request, deadline, attempts)
             except errors.OutcomeUnknown as exc:
                 if level == MethodOptions.NO_SIDE_EFFECTS:
                     raise errors.Unavailable(str(exc)) from exc
