@@ -15,8 +15,8 @@ from support import system
 from support.ammunition import Ammunition
 from support.crowd import HANDSHAKE, Crowd, masked
 from support.eventually import eventually
-from support.load import Api
 from support.publisher import MANY, ROOM, publisher
+from support.rest import Api
 from support.system import Process
 
 FUZZERS = 8

@@ -3,11 +3,13 @@
 I1 everything acknowledged is in history, and reached every member that stayed connected; a member whose gateway died
 finds the rest by reading on from where it stood. I2 each connection saw its room's order, without a hole and without a
 repetition. I3 nobody saw what nobody sent. I4 one id has one place, the one that its sender was told; when a room has
-had more epochs than it keeps, what is older goes by the oldest of them, at the same offset.
+had more epochs than it keeps, what is older goes by the oldest of them, at the same offset, and a reader who stood in
+one that is forgotten may be told to reload.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Position = tuple[str, int]
 
@@ -25,6 +27,8 @@ class Sent:
     """When it was sent, by the loop's clock."""
     seconds: float = 0.0
     """From the first attempt to the last answer."""
+    attempts: list[tuple[float, float, str]] = field(default_factory=list)
+    """Those that did not end well: when each began and ended, by the loop's clock, and why."""
 
 
 @dataclass(slots=True)
@@ -45,6 +49,8 @@ class Reading:
     room: str
     member: str
     after: Position
+    upto: int
+    """The offset to which it has to reach: what was acknowledged before, and what it was told to be the end."""
     ids: list[str]
     recovered: bool
     """What it was told; False is a violation unless Redis lost something."""
@@ -61,9 +67,22 @@ class Record:
     """Every room, from the beginning: what is at each position."""
 
 
-def violations(record: Record) -> list[str]:
-    """What does not hold, in words; empty when all does."""
-    found: list[str] = []
+class Violation(NamedTuple):
+    """Something that does not hold."""
+
+    invariant: str
+    where: str
+    what: str
+    ids: Sequence[str] = ()
+    """The messages that it is about, the first ones at least."""
+
+    def __str__(self) -> str:
+        return f"{self.invariant} {self.where}: {self.what}"
+
+
+def violations(record: Record) -> list[Violation]:
+    """What does not hold; empty when all does."""
+    found: list[Violation] = []
     order = {room: [each for _, each in entries] for room, entries in record.history.items()}
     found += _history(record, order)
     known = {sent.id for sent in record.sent}
@@ -74,22 +93,32 @@ def violations(record: Record) -> list[str]:
     return found
 
 
-def _history(record: Record, order: Mapping[str, Sequence[str]]) -> Iterable[str]:
+def _history(record: Record, order: Mapping[str, Sequence[str]]) -> Iterable[Violation]:
     known = {sent.id for sent in record.sent}
     for room, ids in order.items():
-        if len(ids) != len(set(ids)):
-            yield f"I4 {room}: stored twice: {_doubles(ids)[:3]}"
-        if strangers := set(ids) - known:
-            yield f"I3 {room}: nobody sent {sorted(strangers)[:3]}"
+        if doubles := _doubles(ids):
+            yield Violation("I4", room, f"stored twice: {doubles[:3]}", doubles)
+        if strangers := sorted(set(ids) - known):
+            yield Violation("I3", room, f"nobody sent {strangers[:3]}", strangers)
     places = {each: position for entries in record.history.values() for position, each in entries}
-    oldest = {room: entries[0][0][0] for room, entries in record.history.items() if entries}
     for sent in record.sent:
-        if sent.result == "ok" and sent.id not in places:
-            yield f"I1 {sent.room}: acknowledged and not in history: {sent.id} at {sent.position}"
-        elif sent.result == "ok" and sent.position and not _is_at(sent.position, places[sent.id], oldest[sent.room]):
-            yield f"I4 {sent.room}: {sent.id} was acknowledged at {sent.position} and is at {places[sent.id]}"
-        elif sent.result == "refused" and sent.id in places:
-            yield f"I1 {sent.room}: refused and stored all the same: {sent.id}"
+        if found := _misplaced(sent, places.get(sent.id), _oldest(record.history.get(sent.room, []))):
+            yield Violation(*found, ids=[sent.id])
+
+
+def _misplaced(sent: Sent, place: Position | None, oldest: str) -> tuple[str, str, str] | None:
+    if sent.result == "ok" and place is None:
+        return "I1", sent.room, f"acknowledged and not in history: {sent.id} at {sent.position}"
+    if sent.result == "ok" and place and sent.position and not _is_at(sent.position, place, oldest):
+        return "I4", sent.room, f"{sent.id} was acknowledged at {sent.position} and is at {place}"
+    if sent.result == "refused" and place:
+        return "I1", sent.room, f"refused and stored all the same: {sent.id}"
+    return None
+
+
+def _oldest(entries: Sequence[tuple[Position, str]]) -> str:
+    """The first epoch that a room still knows."""
+    return entries[0][0][0] if entries else ""
 
 
 def _is_at(told: Position, found: Position, oldest: str) -> bool:
@@ -97,36 +126,40 @@ def _is_at(told: Position, found: Position, oldest: str) -> bool:
     return told[1] == found[1] and (told[0] == found[0] or is_forgotten)
 
 
-def _segment(segment: Segment, order: Sequence[str], known: set[str]) -> Iterable[str]:
-    who = f"{segment.member} in {segment.room}"
-    if strangers := set(segment.ids) - known:
-        yield f"I3 {who}: nobody sent {sorted(strangers)[:3]}"
-        return
-    if not segment.ids:
-        if segment.whole and order:
-            yield f"I1 {who}: stayed connected and saw nothing of {len(order)}"
-        return
-    if segment.ids[0] not in order:
-        yield f"I1 {who}: saw {segment.ids[0]}, which is not in history"
-        return
-    begin = order.index(segment.ids[0])
-    want = list(order[begin:]) if segment.whole else list(order[begin : begin + len(segment.ids)])
-    if segment.ids != want:
-        place = next((i for i, (a, b) in enumerate(zip(segment.ids, want, strict=False)) if a != b), len(want))
-        yield (
-            f"I2 {who}: saw {len(segment.ids)} of {len(want)}; at {place}: "
-            f"saw {segment.ids[place : place + 3]}, history has {want[place : place + 3]}"
-        )
+def _segment(segment: Segment, order: Sequence[str], known: set[str]) -> Iterable[Violation]:
+    where, ids = f"{segment.member} in {segment.room}", segment.ids
+    if strangers := sorted(set(ids) - known):
+        yield Violation("I3", where, f"nobody sent {strangers[:3]}", strangers)
+    elif doubles := _doubles(ids):
+        yield Violation("I2", where, f"shown twice on one connection: {doubles[:3]}", doubles)
+    elif not ids and segment.whole and order:
+        yield Violation("I1", where, f"stayed connected and saw nothing of {len(order)}")
+    elif ids and ids[0] not in order:
+        yield Violation("I1", where, f"saw {ids[0]}, which is not in history", ids[:1])
+    elif ids:
+        begin = order.index(ids[0])
+        want = order[begin:] if segment.whole else order[begin : begin + len(ids)]
+        yield from _compared("I2", where, ids, want)
 
 
-def _reading(reading: Reading, entries: Sequence[tuple[Position, str]]) -> Iterable[str]:
-    who = f"{reading.member} reading {reading.room} after {reading.after}"
+def _reading(reading: Reading, entries: Sequence[tuple[Position, str]]) -> Iterable[Violation]:
+    where = f"{reading.member} reading {reading.room} after {reading.after}"
+    (epoch, after), oldest = reading.after, _oldest(entries)
     if not reading.recovered:
-        yield f"I1 {who}: was told that something is gone"
+        if not epoch or epoch >= oldest:
+            yield Violation("I1", where, "was told that something is gone")
         return
-    want = [each for (_, offset), each in entries if offset > reading.after[1]][: len(reading.ids)]
-    if reading.ids != want:
-        yield f"I1 {who}: read {reading.ids[:3]}..., history has {want[:3]}..."
+    want = [each for (_, offset), each in entries if after < offset <= reading.upto]
+    yield from _compared("I1", where, reading.ids, want)
+
+
+def _compared(invariant: str, where: str, ids: Sequence[str], want: Sequence[str]) -> Iterable[Violation]:
+    if list(ids) == list(want):
+        return
+    place = next((i for i, (a, b) in enumerate(zip(ids, want, strict=False)) if a != b), min(len(ids), len(want)))
+    found, due = ids[place : place + 3], want[place : place + 3]
+    what = f"saw {len(ids)} of {len(want)}; at {place}: saw {found}, history has {due}"
+    yield Violation(invariant, where, what, [*found, *due])
 
 
 def _doubles(ids: Sequence[str]) -> list[str]:
@@ -137,6 +170,12 @@ def _doubles(ids: Sequence[str]) -> list[str]:
 def acknowledged(sent: Sequence[Sent]) -> float:
     """The part of all messages that were acknowledged."""
     return sum(each.result == "ok" for each in sent) / len(sent) if sent else 1.0
+
+
+def missing(record: Record) -> set[str]:
+    """What was acknowledged and is not in history: lost, if nothing excuses it."""
+    stored = {each for entries in record.history.values() for _, each in entries}
+    return {sent.id for sent in record.sent if sent.result == "ok"} - stored
 
 
 def without(record: Record, lost: frozenset[str], torn: frozenset[str]) -> Record:

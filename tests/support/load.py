@@ -1,122 +1,31 @@
 """People who chat: publishers by REST, members by gochat's websocket protocol, and a record of what each was told.
 
 Every message's text is its own id, and its Idempotency-Key. A publisher repeats an unknown outcome with the same key
-for `PATIENCE`; a refusal (429, 503: not stored) is final. A member whose connection ends reads on by epoch and offset
-from where it stood when it connected, and connects again.
+for `PATIENCE`; a refusal (429, 503: not stored) is final. A member whose connection ends reads on by epoch and offset:
+its room from the last message that it saw and whose place is known, its inbox from where that stood when it connected.
+Then it connects again.
 """
 
 import asyncio
 import itertools
 import json
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Self
+from functools import partial
+from typing import Any
 
-import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from support.checker import Position, Reading, Record, Segment, Sent
 from support.eventually import eventually
+from support.rest import Api, Lost, User
 
 PATIENCE = 10.0
 REFUSED = (429, 503)
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """An account and its session."""
-
-    id: int
-    name: str
-    token: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What a v1 request of this user carries."""
-        return {"Authorization": f"Bearer {self.token}"}
-
-
-class Lost(Exception):
-    """A request without an answer: it may or may not have been received."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the api answered."""
-
-    status: int
-    body: Any
-
-    def read(self) -> Any:
-        """Return its body when it is a success. Raises `Lost` otherwise: what was asked can be asked again."""
-        if self.status >= 400:
-            raise Lost(f"{self.status}: {self.body}")
-        return self.body
-
-
-class Api:
-    """The REST api, as a client sees it; on aiohttp, because a load that shares the machine has to be light."""
-
-    def __init__(self, url: str) -> None:
-        self._session = aiohttp.ClientSession(
-            url, timeout=aiohttp.ClientTimeout(5), connector=aiohttp.TCPConnector(limit=200)
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._session.close()
-
-    async def get(self, path: str, user: User | None = None, **query: str | int) -> Answer:
-        """GET as that user. Raises `Lost`."""
-        return await self._call("GET", path, params=query, headers=user.headers if user else {})
-
-    async def post(self, path: str, body: Any, **headers: str) -> Answer:
-        """POST a JSON body. Raises `Lost`."""
-        return await self._call("POST", path, json=body, headers=headers)
-
-    async def gochat(self, path: str, **body: Any) -> Any:
-        """Call one of gochat's routes; its `data`. Raises AssertionError with gochat's message."""
-        answer = (await self.post(path, body)).body
-        assert answer["code"] == 0, answer["message"]
-        return answer["data"]
-
-    async def register(self, name: str) -> User:
-        """Make an account."""
-        token = await self.gochat("/user/register", userName=name, passWord="secret")
-        who = await self.gochat("/user/checkAuth", authToken=token)
-        return User(who["userId"], name, token)
-
-    async def publish(self, user: User, path: str, text: str) -> Answer:
-        """Send one message, once."""
-        return await self.post(path, {"text": text}, **user.headers, **{"Idempotency-Key": text})
-
-    async def read(self, user: User, path: str, after: Position) -> tuple[Position, bool, list[tuple[Position, str]]]:
-        """Read a room (`/v1/rooms/...`) or the inbox from a position to its end: where it ends, recovered, entries."""
-        recovered, entries = True, list[tuple[Position, str]]()
-        while True:
-            answer = (await self.get(path, user, epoch=after[0], since=after[1], limit=1000)).read()
-            recovered &= answer["recovered"]
-            found = [((p["epoch"], p["offset"]), p["text"]) for p in answer["publications"]]
-            entries += found
-            after = (answer["epoch"], found[-1][0][1] if found else answer["offset"])
-            if not found or after[1] >= answer["offset"]:
-                return (answer["epoch"], answer["offset"]), recovered, entries
-
-    async def _call(self, method: str, path: str, **rest: Any) -> Answer:
-        try:
-            async with self._session.request(method, path, **rest) as answer:
-                return Answer(answer.status, json.loads(await answer.read()))
-        except (aiohttp.ClientError, TimeoutError) as exc:
-            raise Lost(str(exc)) from exc
 
 
 @dataclass
@@ -127,7 +36,8 @@ class Member:
     user: User
     room: int
     gateway: int
-    position: Position = ("", 0)
+    positions: dict[str, Position] = field(default_factory=dict)
+    """Where its room and its inbox stood when it connected."""
     segments: dict[str, Segment] = field(default_factory=dict)
     connected: bool = False
 
@@ -136,31 +46,30 @@ class Member:
         """For reports."""
         return f"{self.user.name}@{self.gateway}"
 
+    @property
+    def paths(self) -> dict[str, str]:
+        """What it listens to, and where that is read."""
+        return {f"room:{self.room}": f"/v1/rooms/room:{self.room}/messages", f"user:{self.user.id}": "/v1/inbox"}
+
     async def run(self) -> None:
         """Be connected, until cancelled."""
         while True:
-            try:
+            with suppress(OSError, WebSocketException, TimeoutError):
                 await self._connect()
-            except (OSError, WebSocketException, TimeoutError):
-                self.connected = False
-                await self._read_on()
-                self.gateway = (self.gateway + 1) % len(self.load.gateways)
-                await asyncio.sleep(self.load.random.uniform(0.1, 0.5))
+            self.connected = False
+            await self._read_on()
+            self.gateway = (self.gateway + 1) % len(self.load.gateways)
+            await asyncio.sleep(self.load.random.uniform(0.1, 0.5))
 
     async def _connect(self) -> None:
-        self.position = await self.load.patiently(self._where)
+        for room, path in self.paths.items():
+            self.positions[room] = await self.load.patiently(partial(self.load.api.where, self.user, path))
         url = self.load.gateways[self.gateway]
         async with connect(url, compression=None, open_timeout=3, ping_interval=None, close_timeout=1) as socket:
             await socket.send(json.dumps({"authToken": self.user.token, "roomId": self.room}))
-            for room in (f"room:{self.room}", f"user:{self.user.id}"):
-                self.segments[room] = Segment(room, self.name)
+            self.segments = {room: Segment(room, self.name) for room in self.paths}
             self.connected = True
             await self._listen(socket)
-
-    async def _where(self) -> Position:
-        path = f"/v1/rooms/room:{self.room}/messages"
-        body = (await self.load.api.get(path, self.user, limit=1)).read()
-        return body["epoch"], body["offset"]
 
     async def _listen(self, socket: ClientConnection) -> None:
         async for frame in socket:
@@ -171,12 +80,15 @@ class Member:
                 self.segments[f"user:{self.user.id}"].ids.append(item["msg"])
 
     async def _read_on(self) -> None:
-        self.load.segments += self.segments.values()
-        self.segments = {}
-        path = f"/v1/rooms/room:{self.room}/messages"
-        _, recovered, entries = await self.load.patiently(lambda: self.load.api.read(self.user, path, self.position))
-        ids = [each for _, each in entries]
-        self.load.readings.append(Reading(f"room:{self.room}", self.name, self.position, ids, recovered))
+        segments, self.segments = self.segments, {}
+        self.load.segments += segments.values()
+        for room, segment in segments.items():
+            after = self.load.last_known(segment.ids) or self.positions[room]
+            due = self.load.ends[room]
+            read = partial(self.load.api.read, self.user, self.paths[room], after)
+            end, recovered, entries = await self.load.patiently(read)
+            ids, upto = [each for _, each in entries], max(due, end[1])
+            self.load.readings.append(Reading(room, self.name, after, upto, ids, recovered))
 
 
 class Load:
@@ -190,11 +102,18 @@ class Load:
         self.sent: list[Sent] = []
         self.segments: list[Segment] = []
         self.readings: list[Reading] = []
+        self.history: dict[str, list[tuple[Position, str]]] = {}
         self.oks: list[float] = []
+        self.places: dict[str, Position] = {}
+        """Where messages to rooms stand, as their senders were told."""
+        self.ends: Counter[str] = Counter()
+        """The last offset of each room, as senders were told; to be cleared when Redis lost something."""
         self.people: list[User] = []
         self.senders: list[User] = []
         self._background: set[asyncio.Task[None]] = set()
         self._publishing: set[asyncio.Task[None]] = set()
+        self._failures: list[BaseException] = []
+        """Answers that nobody should ever get."""
 
     # -- setting the scene
 
@@ -231,7 +150,10 @@ class Load:
         self.sent.append(sent)
         began, doubt = loop.time(), False
         while True:
-            outcome = await self._attempt(sent, path)
+            tried = loop.time()
+            outcome, why = await self._attempt(sent, path)
+            if why:
+                sent.attempts.append((tried, loop.time(), why))
             if outcome == "ok" or (outcome == "refused" and not doubt):
                 sent.result = outcome
                 break
@@ -244,19 +166,29 @@ class Load:
             self.oks.append(loop.time())
         return sent
 
-    async def _attempt(self, sent: Sent, path: str) -> str:
+    async def _attempt(self, sent: Sent, path: str) -> tuple[str, str]:
+        """What became of it, and why if not well."""
         try:
             sender = self.senders[int(sent.id[1:]) % len(self.senders)]  # the same for every attempt
             answer = await self.api.publish(sender, path, sent.id)
-        except Lost:
-            return "unknown"
+        except Lost as exc:
+            return "unknown", str(exc)
         if answer.status in {200, 201}:
-            body = answer.body
             if sent.room.startswith("room:"):
-                sent.position = (body["epoch"], body["offset"])
-            return "ok"
+                sent.position = self.places[sent.id] = (answer.body["epoch"], answer.body["offset"])
+                self.ends[sent.room] = max(self.ends[sent.room], sent.position[1])
+            return "ok", ""
         assert answer.status in {*REFUSED, 504}, answer
-        return "refused" if answer.status in REFUSED else "unknown"
+        return "refused" if answer.status in REFUSED else "unknown", answer.problem
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are being sent."""
+        return len(self._publishing)
+
+    def last_known(self, ids: Sequence[str]) -> Position | None:
+        """The place of the last of these messages of which a sender was told one."""
+        return next((self.places[each] for each in reversed(ids) if each in self.places), None)
 
     async def run(self, seconds: float, rate: float, *, private: float = 0.1) -> None:
         """Send `rate` messages a second to random rooms, a part of them to people, and see all of them through."""
@@ -289,6 +221,7 @@ class Load:
             self._spawn(self.publish(*target), self._publishing)
         while self._publishing:
             await asyncio.wait(self._publishing)
+        assert not self._failures, self._failures[0]
 
     def longest_refusal(self) -> float:
         """Seconds between two acknowledgements, at the longest."""
@@ -298,38 +231,40 @@ class Load:
     # -- the end
 
     async def settle(self, within: float = 60) -> Record:
-        """Wait until every connected member has its rooms' newest message; the record of the run."""
-        history: dict[str, list[tuple[Position, str]]] = {}
-        await self.patiently(lambda: self._read_everything(history))
-        await eventually(lambda: self._up_to_date(history), within=within, every=0.2, what="all members up to date")
-        for member in self.members:
-            for segment in member.segments.values():
-                segment.whole = bool(segment.ids)
-            self.segments += member.segments.values()
-        return Record(self.sent, self.segments, self.readings, history)
+        """Wait until every member is connected and has its rooms' newest message; the record of the run."""
+        await eventually(lambda: all(member.connected for member in self.members), within=within)
+        await eventually(self._all_hear, within=within, every=0.5, what="all members hear their rooms")
+        await self.patiently(self._read_everything)
+        await eventually(self._up_to_date, within=within, every=0.2, what="all members up to date")
+        return self.record()
 
-    async def _read_everything(self, history: dict[str, list[tuple[Position, str]]]) -> bool:
+    def record(self) -> Record:
+        """What is known so far; of history, what was read while settling."""
+        lasting = [segment for member in self.members for segment in member.segments.values()]
+        for segment in lasting:
+            segment.whole = True
+        return Record(self.sent, [*self.segments, *lasting], self.readings, self.history)
+
+    async def _read_everything(self) -> bool:
         """Read every room on from where `history` ends."""
         readers = {f"room:{member.room}": (self.people[0], f"room:{member.room}/messages") for member in self.members}
         for room, (user, path) in readers.items():
-            await self._read_one(history.setdefault(room, []), user, f"/v1/rooms/{path}")
+            await self._read_one(room, user, f"/v1/rooms/{path}")
         for user in self.people:
-            await self._read_one(history.setdefault(f"user:{user.id}", []), user, "/v1/inbox")
+            await self._read_one(f"user:{user.id}", user, "/v1/inbox")
         return True
 
-    async def _read_one(self, entries: list[tuple[Position, str]], user: User, path: str) -> None:
-        after = entries[-1][0] if entries else ("", 0)
-        entries += (await self.api.read(user, path, after))[2]
+    async def _read_one(self, room: str, user: User, path: str) -> None:
+        entries = self.history.setdefault(room, [])
+        entries += (await self.api.read(user, path, entries[-1][0] if entries else ("", 0)))[2]
 
-    async def _up_to_date(self, history: dict[str, list[tuple[Position, str]]]) -> bool:
-        await self._read_everything(history)
+    async def _up_to_date(self) -> bool:
+        await self._read_everything()
         for member in self.members:
             for room, segment in member.segments.items():
-                newest = history[room][-1][1] if history[room] else ""
+                newest = self.history[room][-1][1] if self.history[room] else ""
                 assert member.connected, f"{member.name} is not connected"
-                assert not segment.ids or segment.ids[-1] == newest, (
-                    f"{member.name} {room}: {segment.ids[-1:]} {newest}"
-                )
+                assert segment.ids[-1:] == [newest], f"{member.name} {room}: {segment.ids[-1:]} {newest}"
         return True
 
     async def shown(self, room: int) -> set[int]:
@@ -358,7 +293,12 @@ class Load:
     def _spawn(self, coroutine: Any, group: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(coroutine)
         group.add(task)
-        task.add_done_callback(group.discard)
+        task.add_done_callback(partial(self._ended, group))
+
+    def _ended(self, group: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+        group.discard(task)
+        if not task.cancelled() and (failure := task.exception()):
+            self._failures.append(failure)
 
 
 _NOTHING = Segment("", "")

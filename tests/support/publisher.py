@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from support.load import Api, User
+from support.rest import Api, User
 from support.system import System
 
 ROOM = 1
