@@ -50,7 +50,7 @@ def ownership(cluster: ChatCluster, claim: Manifest | None) -> list[Own]:
     managed = cluster.spec.redis.managed
     if claim is None or managed is None or observed.is_going(claim) or _others(claim, cluster.uid):
         return []
-    # As no controller: the set's would complain of another one.
+    # Not as its controller: the set is, which looks after it. The ChatCluster only takes it along.
     wanted = [{**names.owner(cluster), "controller": False}] if managed.retention == "Delete" else []
     is_as_wanted = bool(_owners(claim)) == bool(wanted)
     return [] if is_as_wanted else [Own(claim["metadata"]["name"], wanted)]
