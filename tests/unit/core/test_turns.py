@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
 
 from chatcluster.core import errors
 from chatcluster.core.turns import Turns
@@ -22,6 +23,11 @@ class Work:
             await self.done.wait()
 
 
+def refused() -> float:
+    """How many were refused so far."""
+    return REGISTRY.get_sample_value("chat_rejected_total", {"reason": "turns"}) or 0
+
+
 async def test_some_at_once_and_the_others_in_order() -> None:
     """Whoever has waited longest is next."""
     work = Work(Turns(at_once=2, patience=10, line=10))
@@ -38,8 +44,10 @@ async def test_who_has_waited_long_is_refused() -> None:
     work = Work(Turns(at_once=1, patience=0.05, line=10))
     first = asyncio.create_task(work.do(0))
     await eventually(lambda: work.under_way)
+    counted = refused()
     with pytest.raises(errors.Busy, match="at once"):
         await work.do(1)
+    assert refused() == counted + 1
     work.done.set()
     await first
 

@@ -24,7 +24,7 @@ SUSPECT_FOR = 5.0
 AT_ONCE = 128
 """Calls of one method that are under way at once: in a busy moment more would only make each of them later. Each method
 for itself, so that logins that wait for their turn at logic hold nobody else up."""
-TURN_WAIT = 2.0
+TURN_WAIT = 3.0
 """Seconds that a call waits for its turn: less than whoever waits for its answer has patience."""
 MAX_WAITING = 1_000
 """Calls of one method that wait."""

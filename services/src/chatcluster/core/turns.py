@@ -7,7 +7,7 @@ again: all that is done is done for somebody who has given up and asked anew.
 
 import asyncio
 
-from chatcluster.core import errors
+from chatcluster.core import errors, telemetry
 
 
 class Turns:
@@ -32,12 +32,17 @@ class Turns:
 
     async def _wait(self) -> None:
         if self._waiting >= self._line:
-            raise errors.Busy("too many wait for their turn", retry_after=1)
+            raise self._refusal("too many wait for their turn")
         self._waiting += 1
         try:
             async with asyncio.timeout(self._patience):
                 await self._free.acquire()
         except TimeoutError as exc:
-            raise errors.Busy("too many calls at once", retry_after=1) from exc
+            raise self._refusal("too many at once") from exc
         finally:
             self._waiting -= 1
+
+    @staticmethod
+    def _refusal(why: str) -> errors.Busy:
+        telemetry.REJECTED_TOTAL.labels("turns").inc()
+        return errors.Busy(why, retry_after=1)
