@@ -16,6 +16,7 @@ from chatcluster.api import app
 from chatcluster.api.backend import Backend, Deadlines
 from chatcluster.api.bodies import Bodies
 from chatcluster.api.limits import Limits
+from chatcluster.api.shapes import Gateways
 from chatcluster.core import errors
 from chatcluster.core.ids import Incarnation
 from chatcluster.core.proxies import Proxies
@@ -61,6 +62,7 @@ class Options:
     body_bytes: int = 65_536
     body_timeout: float = 5.0
     policy: authentication.Policy = field(default_factory=lambda: authentication.Policy(60, 1_000, 1_000))
+    gateways: Gateways = field(default_factory=lambda: Gateways(["ws://127.0.0.1:7000/ws"], ["127.0.0.1:7001"]))
     deadlines: Deadlines = field(default_factory=lambda: Deadlines(publish=2.0, blink=0))
 
 
@@ -122,6 +124,14 @@ def bearer(token: str, **headers: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}", **{name.replace("_", "-"): value for name, value in headers.items()}}
 
 
+def problem(response: httpx.Response) -> tuple[int, str]:
+    """The status and code of a problem."""
+    assert response.headers["content-type"] == "application/problem+json"
+    content = response.json()
+    assert content["status"] == response.status_code
+    return response.status_code, content["code"]
+
+
 def _logic(world: World, hashes: passwords.Passwords, policy: authentication.Policy) -> LogicService:
     authenticating = authentication.Authentication(world.accounts, hashes, policy, _new_token, world.sessions)
     return world.service(hashes, authenticating)
@@ -136,4 +146,4 @@ def _app(logic: Direct, world: World, options: Options) -> ASGIApp:
     backend = Backend(logic, options.deadlines, lambda: f"drawn-{next(numbers)}")
     proxies = Proxies.from_env({"CHATCLUSTER_P": options.trusted}, "P")
     limits = Limits(Table(options.messages, 100), proxies, world.clock)
-    return app.build(backend, Bodies(options.body_bytes, options.body_timeout), limits)
+    return app.build(backend, Bodies(options.body_bytes, options.body_timeout), limits, options.gateways)

@@ -1,6 +1,6 @@
 import json
 
-from chatcluster.api import problems
+from chatcluster.api import problems, shapes
 from chatcluster.core import errors
 
 
@@ -22,6 +22,8 @@ def test_an_error_is_an_rfc_9457_problem() -> None:
 
 def test_an_answer_is_never_stored_by_a_cache() -> None:
     """What one user was told is nobody else's."""
-    response = problems.answer({"text": "<你好>"}, 201)
-    assert (response.status_code, bytes(response.body)) == (201, '{"text":"<你好>"}'.encode())
+    response = problems.answer(shapes.Person(3, "<你好>"), 201)
+    assert (response.status_code, bytes(response.body)) == (201, '{"id":3,"name":"<你好>"}'.encode())
     assert response.headers["cache-control"] == "no-store"
+    nothing = problems.nothing()
+    assert (nothing.status_code, nothing.body, nothing.headers["cache-control"]) == (204, b"", "no-store")

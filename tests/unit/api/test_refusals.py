@@ -10,7 +10,7 @@ from chatcluster.core import errors
         (errors.Invalid(), 400, {}),
         (errors.SessionEnded(), 401, {"www-authenticate": 'Bearer realm="chatcluster", error="invalid_token"'}),
         (refusals.NoToken(), 401, {"www-authenticate": 'Bearer realm="chatcluster"'}),
-        (errors.WrongCredentials(), 401, {}),
+        (errors.WrongCredentials(), 401, {"www-authenticate": 'Bearer realm="chatcluster"'}),
         (errors.Forbidden(), 403, {}),
         (errors.NotFound(), 404, {}),
         (refusals.NoSuchPath(), 404, {}),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from chatcluster.api.settings import Settings
+from chatcluster.api.shapes import Gateways
 from chatcluster.core.environment import WrongSetting
 
 
@@ -53,9 +54,32 @@ def test_trusted_proxies_are_networks() -> None:
     assert settings.proxies.client("10.1.2.3", ["198.51.100.1"]) == "198.51.100.1"
 
 
+def test_gateways_are_told_as_clients_reach_them() -> None:
+    """As many as there are; none unless they are set."""
+    gateways = Settings.from_env(
+        {
+            "CHATCLUSTER_API_WEBSOCKET_URL": "wss://chat.example.com, ws://[::1]:7000/ws",
+            "CHATCLUSTER_API_TCP_ADDRESS": "chat.example.com:7001,[::1]:7001",
+        }
+    ).gateways
+    assert gateways.websocket == ["wss://chat.example.com", "ws://[::1]:7000/ws"]
+    assert gateways.tcp == ["chat.example.com:7001", "[::1]:7001"]
+    assert Settings.from_env({}).gateways == Gateways([], [])
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "http"), ("PORT", "65536"), ("MESSAGE_RATE", "0"), ("BODY_BYTES", "1e9"), ("TRUSTED_PROXIES", "ten")],
+    [
+        ("PORT", "http"),
+        ("PORT", "65536"),
+        ("MESSAGE_RATE", "0"),
+        ("BODY_BYTES", "1e9"),
+        ("TRUSTED_PROXIES", "ten"),
+        ("WEBSOCKET_URL", "http://chat.example.com/ws"),
+        ("WEBSOCKET_URL", "ws://user:password@chat.example.com/ws"),
+        ("WEBSOCKET_URL", "ws://chat.example.com/ws?token=x"),
+        ("TCP_ADDRESS", "chat.example.com"),
+    ],
 )
 def test_a_wrong_value_is_refused_by_name(name: str, value: str) -> None:
     """The program stops before it listens."""
@@ -68,7 +92,8 @@ def test_every_limit_stands_in_the_table_of_limits() -> None:
     root = Path(__file__).parents[3]
     table = set(re.findall(r"`(API_[A-Z_]+)`", (root / "docs/limits.md").read_text()))
     source = (root / "services/src/chatcluster/api/settings.py").read_text()
-    assert table == set(re.findall(r'"(API_[A-Z_]+)"', source)) - {"API_HOST", "API_PORT"}
+    places = {"API_HOST", "API_PORT", "API_WEBSOCKET_URL", "API_TCP_ADDRESS"}
+    assert table == set(re.findall(r'"(API_[A-Z_]+)"', source)) - places
 
 
 def test_settings_never_change() -> None:

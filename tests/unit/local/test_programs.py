@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from chatcluster.api.settings import Settings as ApiSettings
 from chatcluster.connect.settings import Settings as ConnectSettings
 from chatcluster.core import environment, health
 from chatcluster.directory.static import StaticDirectory
@@ -32,6 +33,16 @@ def test_a_logics_environment_is_what_it_reads() -> None:
 
     assert LogicSettings.from_env(program.environ).port == 6900
     assert program.environ["CHATCLUSTER_REDIS_URL_FILE"] == "/secrets/redis-url"
+
+
+def test_api_tells_of_the_gateways_beside_it() -> None:
+    """Of all of them, as clients on this machine reach them."""
+    program = programs.api(SECRETS, 0, LOGIC, port=7070, health=9070, gateways=[(7000, 7001), (7010, 7011)])
+
+    settings = ApiSettings.from_env(program.environ)
+    assert settings.port == 7070
+    assert settings.gateways.websocket == ["ws://127.0.0.1:7000/ws", "ws://127.0.0.1:7010/ws"]
+    assert settings.gateways.tcp == ["127.0.0.1:7001", "127.0.0.1:7011"]
 
 
 def test_only_logic_and_task_know_redis() -> None:

@@ -41,7 +41,8 @@ async def main(run: runner.Runner) -> None:
 def _server(settings: Settings, pool: rpc_pool.Pool) -> Server:
     backend = Backend(pool, settings.deadlines, lambda: uuid.uuid4().hex)
     limits = Limits(Table(settings.messages, settings.sessions), settings.proxies, time.monotonic)
-    return Server(app.build(backend, settings.bodies, limits), settings.bounds, settings.drain)
+    asgi = app.build(backend, settings.bodies, limits, settings.gateways)
+    return Server(asgi, settings.bounds, settings.drain)
 
 
 if __name__ == "__main__":

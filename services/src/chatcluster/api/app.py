@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chatcluster.api import gochat, refusals, v1
+from chatcluster.api import gochat, operations, refusals, shapes, v1
 from chatcluster.api.backend import Backend
 from chatcluster.api.bodies import Bodies
 from chatcluster.api.edge import Edge, Endpoint, by_method
@@ -19,10 +19,10 @@ _NO_PATH = "other"
 _TEMPORARY_REDIRECT = 307
 
 
-def build(backend: Backend, bodies: Bodies, limits: Limits) -> ASGIApp:
-    """The ASGI app."""
+def build(backend: Backend, bodies: Bodies, limits: Limits, gateways: shapes.Gateways) -> ASGIApp:
+    """The ASGI app. `gateways` is where clients find them."""
     eight = gochat.Gochat(backend, bodies, limits).routes()
-    others = v1.V1(backend, bodies, limits).routes()
+    others = operations.routes(v1.operations(backend, bodies, limits, gateways))
     endpoints = [
         *(Endpoint(path, gochat.DIALECT, by_method({"POST": handler})) for path, handler in eight.items()),
         *(Endpoint(path, v1.DIALECT, by_method(handlers)) for path, handlers in others.items()),

@@ -9,7 +9,7 @@ Every method raises the `errors.ChatError` that logic raised, or that stands for
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -54,16 +54,16 @@ class Backend:
         self._deadlines = deadlines
         self._new_id = new_id
 
-    async def register(self, name: str, password: str, address: str) -> str:
-        """Create an account; the token of its first session."""
+    async def register(self, name: str, password: str, address: str) -> logic_pb2.RegisterResponse:
+        """Create an account and its first session."""
         request = logic_pb2.RegisterRequest(name=name, password=password, address=address)
         response: logic_pb2.RegisterResponse = await self._caller.call(
             "Register", request, timeout=self._deadlines.password
         )
-        return response.token
+        return response
 
-    async def login(self, name: str, password: str, address: str) -> str:
-        """Open a session; its token.
+    async def login(self, name: str, password: str, address: str) -> logic_pb2.LoginResponse:
+        """Open a session.
 
         Never raises `errors.OutcomeUnknown` but `errors.Unavailable`: a session that nobody has the token of does
         nothing, so a login may simply be tried again.
@@ -75,17 +75,34 @@ class Backend:
             )
         except errors.OutcomeUnknown as exc:
             raise errors.Unavailable(str(exc)) from exc
-        return response.token
+        return response
 
     async def logout(self, session: bytes) -> None:
         """End a session."""
         await self._call("Logout", logic_pb2.LogoutRequest(session=session))
 
-    async def user(self, session: bytes) -> logic_pb2.User:
-        """Whose session it is. Raises `errors.SessionEnded`."""
+    async def check(self, session: bytes) -> logic_pb2.CheckSessionResponse:
+        """Whose session it is, and when it ends. Raises `errors.SessionEnded`."""
         request = logic_pb2.CheckSessionRequest(session=session)
         response: logic_pb2.CheckSessionResponse = await self._call("CheckSession", request)
-        return response.user
+        return response
+
+    async def sessions(self, session: bytes) -> Sequence[logic_pb2.OpenSession]:
+        """The open sessions of the session's user."""
+        request = logic_pb2.ListSessionsRequest(session=session)
+        response: logic_pb2.ListSessionsResponse = await self._call("ListSessions", request)
+        return response.sessions
+
+    async def end_sessions(self, request: logic_pb2.EndSessionsRequest) -> int:
+        """End sessions of a user; how many. Raises `errors.NotFound`."""
+        response: logic_pb2.EndSessionsResponse = await self._call("EndSessions", request)
+        return response.ended
+
+    async def ticket(self, session: bytes) -> logic_pb2.IssueTicketResponse:
+        """Draw a ticket for a session."""
+        request = logic_pb2.IssueTicketRequest(session=session)
+        response: logic_pb2.IssueTicketResponse = await self._call("IssueTicket", request)
+        return response
 
     async def publish(self, request: logic_pb2.PublishRequest) -> logic_pb2.PublishResponse:
         """Publish; draws a message id into the request if it has none.
@@ -135,6 +152,40 @@ class Backend:
         """Have a room told who is in it, or how many. Raises `errors.NotFound` for the members of an empty room."""
         request = logic_pb2.PushRoomPresenceRequest(session=session, room=room, members=members)
         await self._call("PushRoomPresence", request)
+
+    async def rooms(self, session: bytes) -> Sequence[logic_pb2.KeptRoom]:
+        """The open rooms that a user keeps."""
+        request = logic_pb2.ListRoomsRequest(session=session)
+        response: logic_pb2.ListRoomsResponse = await self._call("ListRooms", request)
+        return response.rooms
+
+    async def keep(self, session: bytes, room: str) -> logic_pb2.KeptRoom:
+        """Put a room on a user's list. Raises `errors.TooManyRooms`."""
+        request = logic_pb2.KeepRoomRequest(session=session, room=room)
+        response: logic_pb2.KeepRoomResponse = await self._call("KeepRoom", request)
+        return response.room
+
+    async def drop(self, session: bytes, room: str) -> None:
+        """Take a room off a user's list."""
+        await self._call("DropRoom", logic_pb2.DropRoomRequest(session=session, room=room))
+
+    async def conversations(self, session: bytes) -> Sequence[logic_pb2.Conversation]:
+        """A user's private conversations."""
+        request = logic_pb2.ListConversationsRequest(session=session)
+        response: logic_pb2.ListConversationsResponse = await self._call("ListConversations", request)
+        return response.conversations
+
+    async def mark(self, session: bytes, room: str, position: types_pb2.Position) -> types_pb2.Position:
+        """Store how far a user has read a room; what is stored now."""
+        request = logic_pb2.MarkReadRequest(session=session, room=room, position=position)
+        response: logic_pb2.MarkReadResponse = await self._call("MarkRead", request)
+        return response.position
+
+    async def marks(self, session: bytes, room: str) -> Sequence[types_pb2.ReadMark]:
+        """How far a room was read."""
+        request = logic_pb2.GetReadMarksRequest(session=session, room=room)
+        response: logic_pb2.GetReadMarksResponse = await self._call("GetReadMarks", request)
+        return response.marks
 
     async def _call(self, method: str, request: Message) -> Any:
         return await self._caller.call(method, request, timeout=self._deadlines.call)

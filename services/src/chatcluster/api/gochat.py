@@ -96,23 +96,23 @@ class Gochat:
     async def login(self, request: Request) -> Response:
         """Open a session."""
         form = forms.LOGIN.bind(binding.parse(await self._bodies.text(request)))
-        token = await self._backend.login(form.name, form.password, self._limits.counted_address(request))
-        return success("login success", token)
+        opened = await self._backend.login(form.name, form.password, self._limits.counted_address(request))
+        return success("login success", opened.token)
 
     async def register(self, request: Request) -> Response:
         """Create an account and open a session."""
         form = forms.REGISTER.bind(binding.parse(await self._bodies.text(request)))
-        token = await self._backend.register(form.name, form.password, self._limits.counted_address(request))
-        return success("register success", token)
+        opened = await self._backend.register(form.name, form.password, self._limits.counted_address(request))
+        return success("register success", opened.token)
 
     async def check_auth(self, session: bytes, _: forms.Token) -> Response:
         """Say whose session it is."""
-        user = await self._backend.user(session)
+        user = (await self._backend.check(session)).user
         return success("auth success", {"userId": user.id, "userName": user.name})
 
     async def logout(self, session: bytes, _: forms.Token) -> Response:
         """End the session. Asked about first, since a client is told when there was none."""
-        await self._backend.user(session)
+        await self._backend.check(session)
         await self._backend.logout(session)
         return success("logout ok!")
 
@@ -125,7 +125,7 @@ class Gochat:
             raise errors.Invalid(f"room id {form.room_id} is out of range")
         recipient = _user_id(form.to_user_id)
         if recipient is None:
-            await self._backend.user(session)
+            await self._backend.check(session)
             return success("ok")
         draft = logic_pb2.PublishRequest(
             session=session, user_id=recipient, text=form.text, gochat_room_id=form.room_id
@@ -171,7 +171,7 @@ class Gochat:
             try:
                 return await act(session, form.bind(document))
             except errors.Invalid:
-                await self._backend.user(session)
+                await self._backend.check(session)
                 raise
 
         return handle

@@ -5,20 +5,32 @@ nor what is found (logic).
 """
 
 import re
-from typing import Any
 
 import structlog
 from google.protobuf.message import DecodeError
+from msgspec import UNSET
 from starlette.datastructures import QueryParams
 
+from chatcluster.api import shapes
+from chatcluster.api.operations import Parameter
 from chatcluster.core import errors
 from chatcluster.v1 import logic_pb2, types_pb2
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
-MAX_OFFSET = 2**53 - 1
-"""What every JSON reader can hold exactly."""
-MAX_EPOCH_CHARACTERS = 64
+
+_OFFSET = {"type": "integer", "minimum": 0, "maximum": shapes.MAX_EXACT}
+PARAMETERS = (
+    Parameter("epoch", "query", {"type": "string", "maxLength": shapes.MAX_EPOCH_CHARACTERS}, "With since or before."),
+    Parameter("since", "query", _OFFSET, "Read on after this offset of the epoch."),
+    Parameter("before", "query", _OFFSET, "Read back from this offset of the epoch. Not together with since."),
+    Parameter(
+        "limit",
+        "query",
+        {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        "0 asks where the room stands.",
+    ),
+)
 
 _NUMBER = re.compile(r"[0-9]{1,16}")
 
@@ -26,20 +38,21 @@ _log = structlog.get_logger()
 
 
 def asked(query: QueryParams, room: str) -> logic_pb2.RoomRead:
-    """The part of a room that `epoch`, `since` and `limit` ask for. Raises `errors.Invalid`.
+    """The part of a room that `epoch`, `since` or `before`, and `limit` ask for. Raises `errors.Invalid`.
 
     Without a position the newest publications are meant, with a limit of 0 the position alone.
     """
-    limit = _number(query.get("limit", str(DEFAULT_LIMIT)), "limit", MAX_LIMIT)
-    epoch, since = query.get("epoch"), query.get("since")
-    if (epoch is None) != (since is None):
-        raise errors.Invalid("a position is both: epoch and since; without them the newest are read")
-    if epoch is None or since is None:
-        return logic_pb2.RoomRead(room=room, limit=limit)
-    if len(epoch) > MAX_EPOCH_CHARACTERS:
-        raise errors.Invalid(f"an epoch has at most {MAX_EPOCH_CHARACTERS} characters")
-    position = types_pb2.Position(epoch=epoch, offset=_number(since, "since", MAX_OFFSET))
-    return logic_pb2.RoomRead(room=room, limit=limit, since=position)
+    read = logic_pb2.RoomRead(room=room, limit=_number(query.get("limit", str(DEFAULT_LIMIT)), "limit", MAX_LIMIT))
+    epoch, given = query.get("epoch"), [name for name in ("since", "before") if name in query]
+    if len(given) != (epoch is not None):
+        raise errors.Invalid("a position is epoch and either since or before; without one the newest are read")
+    if epoch is not None:
+        if len(epoch) > shapes.MAX_EPOCH_CHARACTERS:
+            raise errors.Invalid(f"an epoch has at most {shapes.MAX_EPOCH_CHARACTERS} characters")
+        offset = _number(query[given[0]], given[0], shapes.MAX_EXACT)
+        position = read.since if given == ["since"] else read.before
+        position.CopyFrom(types_pb2.Position(epoch=epoch, offset=offset))
+    return read
 
 
 def _number(text: str, name: str, maximum: int) -> int:
@@ -49,34 +62,32 @@ def _number(text: str, name: str, maximum: int) -> int:
     return number
 
 
-def shown(history: logic_pb2.RoomHistory) -> dict[str, Any]:
+def shown(history: logic_pb2.RoomHistory) -> shapes.History:
     """A room's history as clients get it."""
-    return {
-        "room": history.room,
-        "epoch": history.position.epoch,
-        "offset": history.position.offset,
-        "recovered": history.recovered,
-        "after": history.after,
-        "publications": [_publication(publication) for publication in history.publications],
-    }
+    return shapes.History(
+        room=history.room,
+        epoch=history.position.epoch,
+        offset=history.position.offset,
+        recovered=history.recovered,
+        after=history.after,
+        more=history.more,
+        publications=[publication(found) for found in history.publications],
+    )
 
 
-def _publication(publication: types_pb2.Publication) -> dict[str, Any]:
-    message = _message(publication)
-    content = {
-        "epoch": publication.epoch,
-        "offset": publication.offset,
-        "time_ms": publication.time_ms,
-        "id": message.id,
-        "from": person(message.from_user_id, message.from_user_name),
-        "text": message.text,
-    }
-    if message.to_user_id:
-        content["to"] = person(message.to_user_id, message.to_user_name)
-    if publication.HasField("origin"):
-        origin = publication.origin
-        content["origin"] = {"room": origin.room, "epoch": origin.epoch, "offset": origin.offset}
-    return content
+def publication(found: types_pb2.Publication) -> shapes.Publication:
+    """A publication as clients get it."""
+    message, origin = _message(found), found.origin
+    return shapes.Publication(
+        epoch=found.epoch,
+        offset=found.offset,
+        time_ms=found.time_ms,
+        id=message.id,
+        sender=shapes.Person(message.from_user_id, message.from_user_name),
+        text=message.text,
+        to=shapes.Person(message.to_user_id, message.to_user_name) if message.to_user_id else UNSET,
+        origin=shapes.Origin(origin.room, origin.epoch, origin.offset) if found.HasField("origin") else UNSET,
+    )
 
 
 def _message(publication: types_pb2.Publication) -> types_pb2.Message:
@@ -86,8 +97,3 @@ def _message(publication: types_pb2.Publication) -> types_pb2.Message:
     except DecodeError:
         _log.error("publication_undecodable", epoch=publication.epoch, offset=publication.offset)
         return types_pb2.Message()
-
-
-def person(number: int, name: str) -> dict[str, Any]:
-    """A user as clients get it."""
-    return {"id": number, "name": name}

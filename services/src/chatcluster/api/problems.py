@@ -4,21 +4,24 @@ Owns the form of v1 answers. Does not own which error has which status (refusals
 stable; `title` and `detail` are for people.
 """
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
-from chatcluster.api import refusals
+from chatcluster.api import refusals, shapes
 from chatcluster.core import errors
 
 _PRIVATE = {"cache-control": "no-store"}
 _encode = msgspec.json.Encoder().encode
 
 
-def answer(content: Mapping[str, Any], status: int = 200) -> Response:
+def nothing() -> Response:
+    """It is done, and there is nothing to say."""
+    return Response(status_code=204, headers=_PRIVATE)
+
+
+def answer(content: msgspec.Struct, status: int = 200) -> Response:
     """What was asked for; never to be stored by a cache, since it is one user's."""
     return Response(_encode(content), status, _PRIVATE, media_type="application/json")
 
@@ -26,12 +29,6 @@ def answer(content: Mapping[str, Any], status: int = 200) -> Response:
 def refusal(error: errors.ChatError) -> Response:
     """The problem that an error is to a client."""
     status = refusals.status_of(error)
-    problem = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "code": error.code,
-        "detail": str(error),
-    }
+    problem = shapes.Problem("about:blank", HTTPStatus(status).phrase, status, error.code, str(error))
     headers = _PRIVATE | refusals.headers_of(error)
     return Response(_encode(problem), status, headers, media_type="application/problem+json")

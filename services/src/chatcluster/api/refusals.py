@@ -91,7 +91,7 @@ def headers_of(error: errors.ChatError) -> dict[str, str]:
     """The headers that belong to an error's status: Retry-After (in whole seconds), WWW-Authenticate, Allow."""
     if error.temporary:
         return {"retry-after": str(max(1, math.ceil(error.retry_after or 1)))}
-    if isinstance(error, NoToken):
+    if isinstance(error, NoToken | errors.WrongCredentials):
         return {"www-authenticate": 'Bearer realm="chatcluster"'}
     if isinstance(error, errors.SessionEnded):
         return {"www-authenticate": 'Bearer realm="chatcluster", error="invalid_token"'}

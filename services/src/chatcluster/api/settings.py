@@ -4,6 +4,7 @@ Owns the variables CHATCLUSTER_API_* and their bounds. What several programs sha
 and the health port in core, where logic is in directory.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -11,11 +12,14 @@ from typing import Self
 from chatcluster.api.backend import Deadlines
 from chatcluster.api.bodies import Bodies
 from chatcluster.api.server import Bounds
-from chatcluster.core.environment import Environment
+from chatcluster.api.shapes import Gateways
+from chatcluster.core import addresses
+from chatcluster.core.environment import PREFIX, Environment, WrongSetting
 from chatcluster.core.proxies import Proxies
 from chatcluster.core.rates import Rate
 
 _MEBIBYTE = 2**20
+_WEBSOCKET_URL = re.compile(r"wss?://[^\s/?#@,]+(/[^\s?#,]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,9 @@ class Settings:
     """Sessions whose rates are remembered; about 200 bytes each. CHATCLUSTER_API_MESSAGE_SESSIONS."""
     proxies: Proxies
     """Whose X-Forwarded-For is believed, as networks; nobody's by default. CHATCLUSTER_API_TRUSTED_PROXIES."""
+    gateways: Gateways
+    """Where clients find the gateways, as lists with commas; what one load balancer or all of them are called.
+    CHATCLUSTER_API_WEBSOCKET_URL (wss://chat.example.com/ws), _TCP_ADDRESS (chat.example.com:7001)."""
     deadlines: Deadlines
     """CHATCLUSTER_API_CALL_TIMEOUT, _PASSWORD_TIMEOUT, _PUBLISH_TIMEOUT, _BLINK_TIMEOUT."""
 
@@ -62,8 +69,21 @@ class Settings:
             ),
             sessions=environment.integer("API_MESSAGE_SESSIONS", 10_000, 1, 10_000_000),
             proxies=Proxies.from_env(environ, "API_TRUSTED_PROXIES"),
+            gateways=_gateways(environment),
             deadlines=_deadlines(environment),
         )
+
+
+def _gateways(environment: Environment) -> Gateways:
+    urls, places = environment.words("API_WEBSOCKET_URL"), environment.words("API_TCP_ADDRESS")
+    for url in urls:
+        if not _WEBSOCKET_URL.fullmatch(url):
+            problem = f"is {url!r}, expected ws://host:port/ws or wss://host/ws"
+            raise WrongSetting(PREFIX + "API_WEBSOCKET_URL", problem, "wss://chat.example.com/ws")
+    for place in places:
+        if addresses.read(place) is None:
+            raise WrongSetting(PREFIX + "API_TCP_ADDRESS", f"is {place!r}, expected host:port", "chat.example.com:7001")
+    return Gateways(list(urls), list(places))
 
 
 def _bounds(environment: Environment) -> Bounds:

@@ -71,7 +71,10 @@ class NameTaken(ChatError):
 
 
 class WrongCredentials(ChatError):
-    """No account has this name and password. Never says which of the two was wrong."""
+    """No account has this name and password.
+
+    Never says which of the two was wrong.
+    """
 
     code = "wrong_credentials"
 

@@ -31,10 +31,27 @@ class Program:
     """What is set beside the environment that it inherits."""
 
 
-def api(secrets: Secrets, index: int, logic: Sequence[str], *, port: int, health: int) -> Program:
-    """One REST api, with the addresses of logic."""
-    addresses = ",".join(logic)
-    return _program("api", index, secrets, health, DIRECTORY_LOGIC=addresses, API_HOST="127.0.0.1", API_PORT=port)
+def api(
+    secrets: Secrets,
+    index: int,
+    logic: Sequence[str],
+    *,
+    port: int,
+    health: int,
+    gateways: Sequence[tuple[int, int]] = (),
+) -> Program:
+    """One REST api, with the addresses of logic; it tells clients of `gateways`, the ports of websocket and TCP."""
+    return _program(
+        "api",
+        index,
+        secrets,
+        health,
+        DIRECTORY_LOGIC=",".join(logic),
+        API_HOST="127.0.0.1",
+        API_PORT=port,
+        API_WEBSOCKET_URL=",".join(f"ws://127.0.0.1:{websocket}/ws" for websocket, _ in gateways),
+        API_TCP_ADDRESS=",".join(f"127.0.0.1:{tcp}" for _, tcp in gateways),
+    )
 
 
 def logic(secrets: Secrets, index: int, *, port: int, health: int) -> Program:

@@ -89,9 +89,10 @@ def _programs(settings: Settings, held: Data) -> list[list[Program]]:
     logic = [f"127.0.0.1:{settings.logic(n)}" for n in range(EACH)]
     ports = [(settings.websocket(n), settings.tcp(n), settings.connect(n)) for n in range(EACH)]
     health = settings.health
+    gateways = [(websocket, tcp) for websocket, tcp, _ in ports]
     return [
         [
-            programs.api(secrets, 0, logic, port=settings.api_port, health=health("api", 0)),
+            programs.api(secrets, 0, logic, port=settings.api_port, health=health("api", 0), gateways=gateways),
             *(programs.connect(secrets, n, logic, ports=ports[n], health=health("connect", n)) for n in range(EACH)),
         ],
         [
