@@ -35,6 +35,12 @@ ELSEWHERE = {
         "cluster/test_operator.py",
     ),
     "chatcluster_operator/resources/context": "unit/chatcluster_operator/test_desired.py",
+    **dict.fromkeys(
+        (f"client/{name}" for name in ("asking", "client", "link", "room", "transport")),
+        "integration/test_client.py",
+    ),
+    "client/events": "unit/client/test_protocol.py",
+    "client/items": "unit/client/test_track.py",
     "local/append_only": "integration/test_local.py",
     "local/children": "integration/test_children.py",
     "local/supervisor": "integration/test_local.py",
