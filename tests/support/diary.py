@@ -7,9 +7,10 @@ what each program logged then. It is written into the test's own folder, beside 
 import asyncio
 import gzip
 import json
+import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,14 @@ TOLD = 30
 """Violations that are told at length, and messages of each."""
 LINES = 40
 """Lines of a program around a message."""
+
+_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+_REDIS = re.compile(r"\d+:\w (\d+ \w+ \d{4} [\d:.]+) ")
+
+
+Logged = tuple[str, str]
+"""When a line was logged, and the line; what has no time of its own has that of the line before it."""
+Logs = Mapping[str, Sequence[Logged]]
 
 
 class Diary:
@@ -45,17 +54,13 @@ class Diary:
         """A time as people and logs write it, and in seconds since the beginning."""
         return f"{self._stamp(at)[11:23]} (+{at - self._began:7.2f})"
 
-    def logged(self, log: Path, since: float, until: float) -> list[str]:
-        """What a program logged in that time; what has no time of its own belongs to the line before it."""
-        first, last, at, found = self._stamp(since), self._stamp(until), "", []
-        for line in log.read_text(errors="replace").splitlines():
-            at = _timestamp(line) or at
-            if first <= at <= last:
-                found.append(line)
-        return found
+    def among(self, log: Sequence[Logged], since: float, until: float) -> list[str]:
+        """What a program logged in that time."""
+        first, last = self._stamp(since), self._stamp(until)
+        return [line for at, line in log if first <= at <= last]
 
     def _stamp(self, at: float) -> str:
-        return datetime.fromtimestamp(self._wall + at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return datetime.fromtimestamp(self._wall + at, UTC).strftime(_FORMAT)
 
 
 def write(folder: Path, diary: Diary, record: Record, found: Sequence[Violation], logs: Iterable[Path]) -> Path:
@@ -63,7 +68,8 @@ def write(folder: Path, diary: Diary, record: Record, found: Sequence[Violation]
     with gzip.open(folder / "record.json.gz", "wt") as file:
         json.dump(asdict(record), file)
     path = folder / "report.txt"
-    lines = [*_overview(diary, record, found), *_refusals(diary, record.sent), *_stories(diary, record, found, [*logs])]
+    read = {log.name: logged(log) for log in logs}
+    lines = [*_overview(diary, record, found), *_refusals(diary, record.sent), *_stories(diary, record, found, read)]
     path.write_text("\n".join(lines) + "\n")
     return path
 
@@ -91,7 +97,7 @@ def _refusals(diary: Diary, sent: Sequence[Sent]) -> Iterator[str]:
             yield f"{diary.when(second)} {results}, the slowest after {slowest:.1f} s"
 
 
-def _stories(diary: Diary, record: Record, found: Sequence[Violation], logs: Sequence[Path]) -> Iterator[str]:
+def _stories(diary: Diary, record: Record, found: Sequence[Violation], logs: Logs) -> Iterator[str]:
     known = {sent.id: sent for sent in record.sent}
     for violation in found[:TOLD]:
         yield from ["", "=" * 20, str(violation)]
@@ -108,18 +114,28 @@ def _story(diary: Diary, sent: Sent) -> Iterator[str]:
     yield from (f"    {diary.when(began)} to {diary.when(ended)}: {why}" for began, ended, why in sent.attempts)
 
 
-def _surroundings(diary: Diary, at: float, logs: Sequence[Path]) -> Iterator[str]:
+def _surroundings(diary: Diary, at: float, logs: Logs) -> Iterator[str]:
     yield from (f"    {line}" for line in diary.lines(at - BEFORE, at + AFTER))
-    for log in logs:
-        lines = diary.logged(log, at - BEFORE, at + AFTER)
-        yield f"  {log.name}, {len(lines)} lines"
+    for name, log in logs.items():
+        lines = diary.among(log, at - BEFORE, at + AFTER)
+        yield f"  {name}, {len(lines)} lines"
         yield from (f"    {line}" for line in lines[:LINES])
 
 
+def logged(log: Path) -> list[Logged]:
+    """The lines of a program's log."""
+    at, found = "", list[Logged]()
+    for line in log.read_text(errors="replace").splitlines():
+        at = _timestamp(line) or at
+        found.append((at, line))
+    return found
+
+
 def _timestamp(line: str) -> str:
-    if not line.startswith("{"):
-        return ""
+    """When a line was logged, if it says so: as our programs do, or as Redis does."""
+    if redis := _REDIS.match(line):
+        return datetime.strptime(redis[1], "%d %b %Y %H:%M:%S.%f").astimezone(UTC).strftime(_FORMAT)
     try:
-        return str(json.loads(line).get("timestamp", ""))
-    except ValueError:
+        return str(json.loads(line)["timestamp"])
+    except (ValueError, LookupError, TypeError):
         return ""
