@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from chatcluster.connect import hub as hubs, room as rooms
+from chatcluster.connect import hub as hubs, registrations, room as rooms
 from chatcluster.core.ids import Incarnation, RoomName, ShardId
 from chatcluster.log import log
 from chatcluster.task import dispatch, lane
@@ -107,25 +107,25 @@ class Gateway:
     def work(self) -> None:
         """Make the calls that the hub wants."""
         for call in self.hub.work(self.world.now):
-            if isinstance(call, hubs.Registration):
+            if isinstance(call, registrations.Registration):
                 self.world.rpc(partial(self._register, call), partial(self._registered, call), self._fail(call))
             else:
                 self.world.rpc(partial(self._unregister, call), self._unregistered, self._fail(call))
 
-    def _unregister(self, call: hubs.Unregistration) -> None:
+    def _unregister(self, call: registrations.Unregistration) -> None:
         run(self.world.client().unregister(call.incarnation, call.number, call.rooms))
 
     def _unregistered(self, _: None) -> None:
         self.hub.unregistered()
 
-    def _fail(self, call: hubs.Registration | hubs.Unregistration) -> Callable[[], None]:
+    def _fail(self, call: registrations.Registration | registrations.Unregistration) -> Callable[[], None]:
         return lambda: self.hub.failed(call, self.world.now)
 
-    def _register(self, call: hubs.Registration) -> list[tuple[log.Registered, str]]:
+    def _register(self, call: registrations.Registration) -> list[tuple[log.Registered, str]]:
         answers = run(self.world.client().register(call.incarnation, call.number, [_read(read) for read in call.reads]))
         return [(answer, self.world.mark(answer.history.room, answer.history.position.offset)) for answer in answers]
 
-    def _registered(self, call: hubs.Registration, answers: list[tuple[log.Registered, str]]) -> None:
+    def _registered(self, call: registrations.Registration, answers: list[tuple[log.Registered, str]]) -> None:
         for read, (answer, mark) in zip(call.reads, answers, strict=True):
             room = self.hub.rooms.get(RoomName(read.room))
             if room and room.asking == call.number and not room.joined:

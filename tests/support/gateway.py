@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 import random
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -12,13 +12,15 @@ from typing import Any, cast
 from google.protobuf.message import Message
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
+from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from chatcluster.connect import framing, gochat, websocket
+from chatcluster.connect import dialects, framing
 from chatcluster.connect.admission import Admission
-from chatcluster.connect.connection import Connection, Host
+from chatcluster.connect.connection import Connection, Dialects, Host
 from chatcluster.connect.deadlines import Deadlines
 from chatcluster.connect.hub import Hub
+from chatcluster.connect.joins import Joins
 from chatcluster.connect.logic import Logic
 from chatcluster.connect.membership import Membership
 from chatcluster.connect.observation import Observation
@@ -28,8 +30,9 @@ from chatcluster.connect.sends import Sends
 from chatcluster.connect.sessions import Sessions
 from chatcluster.connect.settings import Limits, Settings
 from chatcluster.connect.tcp import TcpConnection
+from chatcluster.connect.v1_client import Services
 from chatcluster.connect.websocket import WebsocketConnection
-from chatcluster.core import errors
+from chatcluster.core import errors, ids
 from chatcluster.core.ids import Incarnation, RoomName
 from chatcluster.logic import passwords
 from chatcluster.v1 import connect_pb2, types_pb2 as pb
@@ -173,8 +176,8 @@ class Client:
 class TcpClient(Client):
     """A TCP client of gochat's."""
 
-    def __init__(self, host: Host, codec: gochat.Codec, peer: str = "203.0.113.7") -> None:
-        self.connection = TcpConnection(host, codec)
+    def __init__(self, host: Host, spoken: Dialects, peer: str = "203.0.113.7") -> None:
+        self.connection = TcpConnection(host, spoken)
         self.transport = MemoryTransport(self.connection, peer)
         self.connection.connection_made(self.transport)
 
@@ -196,10 +199,13 @@ class TcpClient(Client):
 class WebsocketClient(Client):
     """A websocket client of gochat's, on websockets' own client protocol."""
 
-    def __init__(self, host: Host, codec: gochat.Codec, path: str = "/ws", **headers: str) -> None:
-        self.connection = WebsocketConnection(host, codec)
+    def __init__(
+        self, host: Host, spoken: Dialects, path: str = "/ws", *, subprotocol: str | None = None, **headers: str
+    ) -> None:
+        self.connection = WebsocketConnection(host, spoken)
         self.transport = MemoryTransport(self.connection)
-        self.protocol = ClientProtocol(parse_uri(f"ws://gateway{path}"))
+        offered = [Subprotocol(subprotocol)] if subprotocol else None
+        self.protocol = ClientProtocol(parse_uri(f"ws://gateway{path}"), subprotocols=offered)
         self._read = 0
         self._frames: list[Frame] = []
         self.answers_pings = True
@@ -263,7 +269,8 @@ class Rig:
         limits = limits or DEFAULT.limits
         self.membership = Membership(self.hub, self.presence, limits.per_user, clock, self._changed)
         self.sessions = Sessions(logic, self.membership, limits.connections, dice)
-        self.registrar = Registrar(self.hub, logic, clock, self.sessions.registered)
+        self.joins = Joins(self.hub, self.membership, logic, clock, dice)
+        self.registrar = Registrar(self.hub, logic, clock, self._registered)
         self.reporter = Reporter(self.presence, logic, lambda: INCARNATION, clock)
         numbers = itertools.count(1)
         self.sends = Sends(logic, lambda: f"m-{next(numbers)}", clock, dice, self._spawn)
@@ -276,10 +283,16 @@ class Rig:
             deadlines=Deadlines(1.0, clock()),
             membership=self.membership,
             sessions=self.sessions,
-            sends=self.sends,
         )
-        self.tcp = gochat.Codec("gochat_tcp", framing.frame, framing.MAX_PAYLOAD_BYTES, DEFAULT.zone)
-        self.websocket = gochat.Codec("gochat_websocket", websocket.text_frame, 2**20, DEFAULT.zone)
+        services = Services(
+            logic=logic,
+            sends=self.sends,
+            joins=self.joins,
+            spawn=self._spawn,
+            now_ms=lambda: int(clock() * 1000),
+        )
+        self.tcp = dialects.over_tcp(services, DEFAULT.zone)
+        self.websocket = dialects.over_websocket(services, DEFAULT.zone)
         self._tasks: asyncio.TaskGroup | None = None
 
     @asynccontextmanager
@@ -289,7 +302,7 @@ class Rig:
         async with asyncio.TaskGroup() as self._tasks:
             running = [
                 self._tasks.create_task(part)
-                for part in (self.registrar.run(), self.reporter.run(), self.sessions.run())
+                for part in (self.registrar.run(), self.reporter.run(), self.sessions.run(), self.joins.run())
             ]
             yield self
             for task in running:
@@ -305,11 +318,16 @@ class Rig:
         await self.world.user(name)
         return name
 
+    def inbox(self, user: int) -> RoomName:
+        """A user's inbox."""
+        return ids.inbox(ids.UserId(user))
+
     def pass_time(self, seconds: float) -> None:
         """Let the clock go on and the sweep look after what is due."""
         self.world.clock.time += seconds
         for connection in self.host.deadlines.sweep(self.world.clock()):
             connection.expire()
+        self.joins.tick()
         self.registrar.wake()
         self.reporter.wake()
 
@@ -343,6 +361,10 @@ class Rig:
     def _changed(self) -> None:
         self.registrar.wake()
         self.reporter.wake()
+
+    def _registered(self, rooms: Mapping[RoomName, str]) -> None:
+        self.sessions.registered(rooms)
+        self.joins.registered(rooms)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         assert self._tasks is not None

@@ -4,7 +4,8 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from chatcluster.connect.hub import Hub, Registration, Unregistration
+from chatcluster.connect.hub import Hub
+from chatcluster.connect.registrations import Registration, Unregistration
 from chatcluster.connect.room import Gap, Item, Reset, Room
 from chatcluster.core import ids
 from chatcluster.core.ids import Incarnation, RoomName, ShardEpoch

@@ -1,7 +1,7 @@
 import pytest
 
 from chatcluster.connect import hub as hubs
-from chatcluster.connect.hub import Registration, Unregistration
+from chatcluster.connect.registrations import Registration, Unregistration
 from chatcluster.connect.room import HELD
 from chatcluster.core import ids
 from support.hub import NEIGHBOUR, OLD, ROOM, Rig

@@ -17,7 +17,7 @@ async def test_every_call_reaches_logic() -> None:
     logic = Logic(calls)
     _, session = await world.user("ann")
 
-    assert (await logic.check_session(session)).name == "ann"
+    assert (await logic.check_session(session)).user.name == "ann"
     assert list(await logic.ended([session, session_of("bob")])) == [session_of("bob")]
     assert (await logic.renew_lease(GATEWAY, "127.0.0.1:1", acquire=True)).held
     await logic.publish(logic_pb2.PublishRequest(session=session, room="room:1", message_id="m", text="x"))

@@ -1,13 +1,16 @@
 from dataclasses import dataclass, field
+from datetime import UTC
 
 import pytest
 
+from chatcluster.connect import gochat
 from chatcluster.connect.disconnects import SESSION_ENDED, Disconnect
 from chatcluster.connect.room import Codec
 from chatcluster.core.ids import RoomName, UserId
 from chatcluster.v1 import logic_pb2
 from support.gateway import Rig
 
+CODEC = gochat.Codec("plain", bytes, 2**20, UTC)
 ONE, TWO = RoomName("room:1"), RoomName("room:2")
 
 
@@ -19,6 +22,8 @@ class Member:
     session: bytes = b""
     user: logic_pb2.User = field(default_factory=logic_pb2.User)
     room: RoomName | None = None
+    rooms: set[RoomName] = field(default_factory=set)
+    hears_inbox: bool = True
     closed: Disconnect | None = None
 
     def write(self, data: bytes) -> None:
@@ -36,8 +41,9 @@ def rig() -> Rig:
 
 def admit(rig: Rig, user: int, session: bytes, room: RoomName | None) -> Member:
     """A new connection of that user."""
-    member = Member(rig.tcp)
-    assert rig.membership.admit(member, session, logic_pb2.User(id=user, name=f"user {user}"), room)
+    member = Member(CODEC)
+    assert rig.membership.admit(member, session, logic_pb2.User(id=user, name=f"user {user}"))
+    rig.membership.move(member, room)
     return member
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf.message import Message
 from prometheus_client import REGISTRY
 
+from chatcluster.connect import v1_codec
 from chatcluster.connect.hub import Hub
 from chatcluster.connect.logic import Logic
 from chatcluster.connect.observation import Observation
@@ -16,7 +17,7 @@ from chatcluster.core import errors
 from chatcluster.core.ids import RoomName
 from support.domain import World
 from support.eventually import eventually
-from support.gateway import INCARNATION, LogicInMemory, Rig
+from support.gateway import INCARNATION, LogicInMemory
 
 ROOM = RoomName("room:1")
 
@@ -25,7 +26,7 @@ class Listener:
     """A connection that nobody reads."""
 
     def __init__(self) -> None:
-        self.codec: Codec = Rig().tcp
+        self.codec: Codec = v1_codec.Codec("plain", bytes, 1000)
 
     def write(self, data: bytes) -> None:
         pass

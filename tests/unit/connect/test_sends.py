@@ -2,13 +2,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chatcluster.connect import disconnects
-from chatcluster.connect.disconnects import Disconnect
 from chatcluster.connect.sends import PATIENCE, PENDING, Send
 from chatcluster.core import errors
 from chatcluster.core.ids import RoomName
 from chatcluster.log import log
-from chatcluster.v1 import types_pb2 as pb
+from chatcluster.v1 import logic_pb2, types_pb2 as pb
 from support.domain import session_of
 from support.eventually import eventually
 from support.gateway import Rig
@@ -17,17 +15,17 @@ ROOM = RoomName("room:1")
 
 
 class Sender:
-    """A connection that remembers what it was told."""
+    """A client that remembers what it was told."""
 
     def __init__(self) -> None:
-        self.refused: list[str] = []
-        self.closed: Disconnect | None = None
+        self.stored: list[str] = []
+        self.refused: list[errors.ChatError] = []
 
-    def refuse(self, text: str) -> None:
-        self.refused.append(text)
+    def sent(self, send: Send, stored: logic_pb2.PublishResponse) -> None:
+        self.stored.append(send.text)
 
-    def close(self, disconnect: Disconnect) -> None:
-        self.closed = disconnect
+    def not_sent(self, send: Send, error: errors.ChatError) -> None:
+        self.refused.append(error)
 
 
 @pytest.fixture
@@ -56,7 +54,7 @@ async def test_sends_of_a_connection_keep_their_order(rig: Rig) -> None:
         assert rig.sends.submit(sender, send(str(number)))
     await eventually(lambda: not rig.sends._chains)
 
-    assert await stored(rig) == [str(number) for number in range(20)]
+    assert await stored(rig) == sender.stored == [str(number) for number in range(20)]
     assert sender.refused == []
 
 
@@ -102,7 +100,7 @@ async def test_send_is_given_up_in_the_end(rig: Rig) -> None:
     rig.sends.submit(sender, send("two"))
     await eventually(lambda: not rig.sends._chains)
 
-    assert sender.refused[0].startswith("perhaps not sent")
+    assert isinstance(sender.refused[0], errors.OutcomeUnknown)
     assert await stored(rig) == ["two"]
 
 
@@ -117,20 +115,22 @@ async def test_what_was_not_stored_is_told(rig: Rig) -> None:
     rig.sends.submit(sender, send("two"))
     await eventually(lambda: not rig.sends._chains)
 
-    assert sender.refused[0] == "not sent: full"
-    assert sender.refused[1].startswith("not sent: ")
-    assert await stored(rig) == ["two"]
-    assert sender.closed is None
+    assert [type(error) for error in sender.refused] == [errors.Busy, errors.Invalid]
+    assert await stored(rig) == sender.stored == ["two"]
 
 
-async def test_bad_session_closes(rig: Rig) -> None:
-    """Who sends under a session that has ended is no member."""
+async def test_a_message_keeps_its_own_id(rig: Rig) -> None:
+    """A client that names its message may send it again; to a user it goes to their conversation."""
     sender = Sender()
-    await rig.world.accounts.revoke(session_of("ann"))
-    rig.sends.submit(sender, send("one"))
-    await eventually(lambda: sender.closed)
+    await rig.token("bob")
+    message = Send(session_of("ann"), 2, "hello", message_id="mine")
+    rig.sends.submit(sender, message)
+    rig.sends.submit(sender, message)
+    await eventually(lambda: not rig.sends._chains)
 
-    assert sender.closed is disconnects.BAD_SESSION
+    assert sender.stored == ["hello", "hello"]
+    (history,) = await rig.world.log.history([log.Read(RoomName("dm:1:2"), limit=1000)])
+    assert [pb.Message.FromString(found.body).id for found in history.publications] == ["mine"]
 
 
 async def test_waiting_sends_are_bounded(rig: Rig) -> None:

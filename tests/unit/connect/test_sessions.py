@@ -2,11 +2,10 @@ from dataclasses import dataclass, field
 
 from chatcluster.connect import disconnects
 from chatcluster.connect.disconnects import Disconnect
-from chatcluster.connect.logic import Logic
-from chatcluster.connect.sessions import Sessions
+from chatcluster.connect.logic import Logic, Opened
+from chatcluster.connect.sessions import Credential, Sessions
 from chatcluster.core import errors
 from chatcluster.core.ids import RoomName
-from chatcluster.v1 import logic_pb2
 from support.domain import session_of
 from support.eventually import eventually
 from support.gateway import Rig
@@ -16,13 +15,18 @@ from support.gateway import Rig
 class Client:
     """A connection that waits to be authenticated."""
 
-    wanted: bytes
+    wanted: Credential
     is_waiting: bool = True
     users: list[str] = field(default_factory=list)
+    is_rejected: bool = False
     closed: Disconnect | None = None
 
-    def authenticated(self, user: logic_pb2.User) -> None:
-        self.users.append(user.name)
+    def authenticated(self, opened: Opened) -> None:
+        self.users.append(opened.user.name)
+        self.is_waiting = False
+
+    def rejected(self) -> None:
+        self.is_rejected = True
         self.is_waiting = False
 
     def close(self, disconnect: Disconnect) -> None:
@@ -30,24 +34,29 @@ class Client:
         self.is_waiting = False
 
 
+def shown(name: str) -> Credential:
+    """The session that a user's token stands for."""
+    return Credential(session_of(name))
+
+
 async def test_session_is_known_or_not() -> None:
     """A valid one gives the user; an unknown one closes as a bad session."""
     async with Rig().running() as rig:
         await rig.token("ann")
-        good, bad = Client(session_of("ann")), Client(session_of("nobody"))
+        good, bad = Client(shown("ann")), Client(shown("nobody"))
         rig.sessions.ask(good)
         rig.sessions.ask(bad)
         await eventually(lambda: not good.is_waiting and not bad.is_waiting)
 
-        assert (good.users, good.closed) == (["ann"], None)
-        assert (bad.users, bad.closed) == ([], disconnects.BAD_SESSION)
+        assert (good.users, good.is_rejected) == (["ann"], False)
+        assert (bad.users, bad.is_rejected) == ([], True)
 
 
 async def test_question_is_repeated_until_logic_answers() -> None:
     """Neither busy nor unknown nor away says anything about the session."""
     async with Rig().running() as rig:
         await rig.token("ann")
-        client = Client(session_of("ann"))
+        client = Client(shown("ann"))
         rig.logic.failure = errors.Unavailable()
         rig.sessions.ask(client)
         await eventually(lambda: rig.logic.times("CheckSession") > 2)
@@ -61,11 +70,11 @@ async def test_answer_about_a_former_wish_does_not_count() -> None:
     """Bad or good, it is about another session than the one that is wanted now."""
     async with Rig().running() as rig:
         await rig.token("ann")
-        client = Client(session_of("nobody"))
+        client = Client(shown("nobody"))
         rig.logic.answering.clear()
         rig.sessions.ask(client)
         await eventually(lambda: rig.logic.times("CheckSession"))
-        client.wanted = session_of("ann")
+        client.wanted = shown("ann")
         rig.logic.answering.set()
         await eventually(lambda: client.users)
 
@@ -76,7 +85,7 @@ async def test_client_that_left_is_not_asked_for() -> None:
     """Whoever closed while waiting in line costs no call, and hears of no answer."""
     async with Rig().running() as rig:
         await rig.token("ann")
-        gone, leaving = Client(session_of("ann"), is_waiting=False), Client(session_of("ann"))
+        gone, leaving = Client(shown("ann"), is_waiting=False), Client(shown("ann"))
         rig.logic.answering.clear()
         rig.sessions.ask(gone)
         rig.sessions.ask(leaving)
@@ -93,7 +102,7 @@ async def test_line_is_bounded() -> None:
     """One more than the gateway can have connections is told to try again."""
     rig = Rig()
     sessions = Sessions(Logic(rig.logic), rig.membership, 2, rig.sessions._random)
-    clients = [Client(b"s") for _ in range(3)]
+    clients = [Client(Credential(b"s")) for _ in range(3)]
     for client in clients:
         sessions.ask(client)
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chatcluster.connect import disconnects, framing
-from chatcluster.connect.tcp import TOLERATED
+from chatcluster.connect.gochat_client import TOLERATED
 from chatcluster.core import errors
 from chatcluster.core.ids import RoomName
 from chatcluster.core.rates import Rate

@@ -1,9 +1,9 @@
 """One client's socket, whatever it speaks: its states, its limits, its end.
 
-Owns what websocket and TCP connections share, from the first byte to the last. Does not own bytes on the wire, which
-are the transports' (websocket, tcp), nor what becomes of a command (membership, sessions, sends). There is no task and
-no timer for each connection: events come from the transport, deadlines from one sweep, publications from the hub, which
-writes to the transport itself.
+Owns what all connections share, from the first byte to the last. Does not own bytes on the wire, which are the
+transports' (websocket, tcp), nor what a client says and is told, which is its dialect's (gochat_client, v1_client).
+There is no task and no timer for each connection: events come from the transport, deadlines from one sweep,
+publications from the hub, which writes to the transport itself.
 
 The outbox has two parts. As long as a peer reads, what is written goes to the transport directly and the bound costs
 nothing. When the transport's own buffer has filled up to `CONGESTED` bytes it calls `pause_writing`; from then until
@@ -12,7 +12,6 @@ dropped as slow when they pass the bound. (In the transport's buffer each small 
 """
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -22,10 +21,10 @@ from chatcluster.connect import disconnects, protocol
 from chatcluster.connect.admission import Admission, Refusal
 from chatcluster.connect.deadlines import NOWHERE, Deadlines
 from chatcluster.connect.disconnects import Disconnect
-from chatcluster.connect.gochat import Codec
+from chatcluster.connect.logic import Opened
 from chatcluster.connect.membership import Membership
-from chatcluster.connect.sends import Send, Sends
-from chatcluster.connect.sessions import Sessions
+from chatcluster.connect.room import Codec
+from chatcluster.connect.sessions import Credential, Sessions
 from chatcluster.connect.settings import Limits
 from chatcluster.core import rates, telemetry
 from chatcluster.core.ids import RoomName
@@ -56,11 +55,45 @@ class State(Enum):
     CLOSED = auto()
 
 
-class Write(Protocol):
-    """Takes bytes for the peer; never waits and never raises."""
+Write = Callable[[bytes], None]
+"""Takes bytes for the peer; never waits and never raises."""
 
-    def __call__(self, data: bytes) -> None:
-        """Send them, some time."""
+
+class Dialect(Protocol):
+    """What one client speaks: what its frames mean, and what it is told. One for each connection."""
+
+    @property
+    def codec(self) -> Codec:
+        """How rooms speak to it."""
+        ...
+
+    @property
+    def hears_inbox(self) -> bool:
+        """Whether it hears its user's inbox from the start."""
+        ...
+
+    def take(self, payload: bytes) -> None:
+        """A whole frame came. Raises `protocol.ProtocolError`."""
+        ...
+
+    def admitted(self, opened: Opened) -> None:
+        """Its connection is now this user's."""
+        ...
+
+    def rejected(self) -> None:
+        """What it showed is no session: to close."""
+        ...
+
+    def left(self) -> None:
+        """Its connection serves it no more."""
+        ...
+
+    def warn(self, after: float) -> None:
+        """The gateway will close the connection in so many seconds."""
+        ...
+
+    def last_words(self, disconnect: Disconnect) -> bytes:
+        """A frame that says why the connection ends, where the transport has no other way; empty for none."""
         ...
 
 
@@ -74,7 +107,6 @@ class Host:
     deadlines: "Deadlines[Connection]"
     membership: Membership
     sessions: Sessions
-    sends: Sends
     origins: Sequence[str]
     """Origin headers that websockets accept; none: any."""
     proxies: Proxies
@@ -83,28 +115,39 @@ class Host:
     """Every connection that is not closed, refused ones included."""
 
 
+@dataclass(frozen=True, slots=True)
+class Dialects:
+    """What may be spoken over one transport."""
+
+    gochat: "Callable[[Connection], Dialect]"
+    """Of a client that does not say otherwise."""
+    v1: "Callable[[Connection], Dialect]"
+
+
 class Connection(asyncio.Protocol):
-    """A connection's life. Subclasses move bytes: they call `begin` once, and `obey` with what the client wants."""
+    """A connection's life. Subclasses move bytes: they call `begin` once, and give each frame to the dialect."""
 
     __slots__ = (
-        "_address", "_controls", "_disconnect", "_held", "_held_bytes", "_host", "_messages", "_served", "_state",
-        "_wanted_room", "codec", "heard", "room", "session", "slot", "transport", "user", "wanted", "write",
+        "_address", "_controls", "_dialects", "_disconnect", "_held", "_held_bytes", "_messages", "_served", "_state",
+        "codec", "dialect", "heard", "host", "room", "rooms", "session", "slot", "transport", "user", "wanted", "write",
     )  # fmt: skip
 
-    def __init__(self, host: Host, codec: Codec) -> None:
-        self.codec = codec
+    def __init__(self, host: Host, dialects: Dialects) -> None:
+        self.host = host
+        self._dialects = dialects
+        self.dialect = dialects.gochat(self)
+        self.codec = self.dialect.codec
         self.write: Write = discard
         """The transport's own method while the peer reads, so that the hub's call is the only one."""
         self.slot = NOWHERE
         self.session = b""
         self.user = NOBODY
         self.room: RoomName | None = None
-        self.wanted = b""
+        self.rooms: set[RoomName] = set()
+        self.wanted = Credential(b"")
         self.heard = False
         """Something came from the peer since this was last set to False."""
-        self._wanted_room: RoomName | None = None
         self._address = ""
-        self._host = host
         self._state = State.HANDSHAKE
         self._served = False
         self._held: list[bytes] = []
@@ -134,7 +177,7 @@ class Connection(asyncio.Protocol):
         transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
         self.transport = transport
         transport.set_write_buffer_limits(high=CONGESTED)
-        self._host.open.add(self)
+        self.host.open.add(self)
 
     def pause_writing(self) -> None:
         """Hold back what is written from now on: the peer reads more slowly than it is written to."""
@@ -150,12 +193,12 @@ class Connection(asyncio.Protocol):
         """Forget it."""
         self._state = State.CLOSED
         self.write = discard
-        self._host.membership.leave(self)
-        self._host.deadlines.clear(self)
-        self._host.open.discard(self)
-        self._host.admission.leave()
+        self._leave()
+        self.host.deadlines.clear(self)
+        self.host.open.discard(self)
+        self.host.admission.leave()
         if self._address:
-            self._host.admission.vacate(self._address)
+            self.host.admission.vacate(self._address)
         if self._served:
             disconnect = self._disconnect or (disconnects.VANISHED if exc else disconnects.LEFT)
             telemetry.CONNECTIONS.labels(self.codec.protocol).dec()
@@ -165,18 +208,18 @@ class Connection(asyncio.Protocol):
 
     def arrive(self) -> Refusal | None:
         """Count this connection; why it must not stay, or None. When there are far too many it is dropped at once."""
-        refusal = self._host.admission.arrive(self._host.clock())
-        if self._host.admission.overrun:
+        refusal = self.host.admission.arrive(self.host.clock())
+        if self.host.admission.overrun:
             telemetry.REJECTED_TOTAL.labels("overrun").inc()
             self.drop(disconnects.TRY_AGAIN)
         return refusal
 
     def occupy(self, address: Callable[[], str]) -> Refusal | None:
         """Count it for its address, if that matters; why it must not stay, or None."""
-        if not self._host.admission.limits_addresses:
+        if not self.host.admission.limits_addresses:
             return None
         found = address()
-        refusal = self._host.admission.occupy(found)
+        refusal = self.host.admission.occupy(found)
         self._address = "" if refusal else found
         return refusal
 
@@ -205,6 +248,11 @@ class Connection(asyncio.Protocol):
         """Whether it waits to be `authenticated`."""
         return self._state is State.WAITING
 
+    def warn(self, after: float) -> None:
+        """Tell the client that the connection will be closed in so many seconds, if it is served."""
+        if self.is_member:
+            self.dialect.warn(after)
+
     def close(self, disconnect: Disconnect) -> None:
         """Leave every room at once and end the socket in order; after `CLOSING_TIME` in disorder. Idempotent."""
         if self.is_ending:
@@ -222,7 +270,7 @@ class Connection(asyncio.Protocol):
         self._disconnect = self._disconnect or disconnect
         self._state = State.CLOSING
         self.write = discard
-        self._host.membership.leave(self)
+        self._leave()
         self.look_in(CLOSING_TIME)
 
     def drop(self, disconnect: Disconnect) -> None:
@@ -236,10 +284,14 @@ class Connection(asyncio.Protocol):
         self._held.clear()
         self.transport.abort()
 
+    def _leave(self) -> None:
+        self.dialect.left()
+        self.host.membership.leave(self)
+
     def _hold(self, data: bytes) -> None:
         self._held.append(data)
         self._held_bytes += len(data)
-        if self._held_bytes > self._host.limits.outbox_bytes:
+        if self._held_bytes > self.host.limits.outbox_bytes:
             telemetry.OUTBOX_OVERFLOWS_TOTAL.inc()
             self.drop(disconnects.SLOW)
 
@@ -255,7 +307,7 @@ class Connection(asyncio.Protocol):
 
     def look_in(self, seconds: float) -> None:
         """Have `expire` called in so many seconds, instead of at any time set before."""
-        self._host.deadlines.set(self, self._host.clock() + seconds)
+        self.host.deadlines.set(self, self.host.clock() + seconds)
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -274,6 +326,19 @@ class Connection(asyncio.Protocol):
 
     # -- what the client wants
 
+    @property
+    def hears_inbox(self) -> bool:
+        """See `Dialect`."""
+        return self.dialect.hears_inbox
+
+    def speak(self, dialect: Dialect) -> None:
+        """Go over to another dialect, before anything was said."""
+        if self._served:
+            telemetry.CONNECTIONS.labels(self.codec.protocol).dec()
+            telemetry.CONNECTIONS.labels(dialect.codec.protocol).inc()
+        self.dialect = dialect
+        self.codec = dialect.codec
+
     def fail(self, error: protocol.ProtocolError) -> None:
         """Close because of a frame that is none."""
         telemetry.REJECTED_TOTAL.labels("frame").inc()
@@ -281,7 +346,7 @@ class Connection(asyncio.Protocol):
 
     def allow(self) -> bool:
         """Count a frame that is no message; False, and the connection is closed, when there are too many of them."""
-        later = self._host.limits.controls.take(self._controls, self._host.clock())
+        later = self.host.limits.controls.take(self._controls, self.host.clock())
         if later is None:
             telemetry.REJECTED_TOTAL.labels("control_rate").inc()
             self.close(disconnects.TOO_FAST)
@@ -289,62 +354,46 @@ class Connection(asyncio.Protocol):
         self._controls = later
         return True
 
-    def obey(self, command: protocol.Join | protocol.Send) -> None:
-        """Do what the client wants, or tell it why not."""
-        session = hashlib.sha256(command.token.encode()).digest()
-        if isinstance(command, protocol.Send):
-            self._send(session, command)
-        elif self.allow():
-            self._join(session, command.room)
+    def allow_message(self) -> float:
+        """Count a message: 0, or the seconds until it may be sent (it was not counted then)."""
+        rate, now = self.host.limits.messages, self.host.clock()
+        later = rate.take(self._messages, now)
+        if later is None:
+            return rate.wait(self._messages, now)
+        self._messages = later
+        return 0.0
 
-    def authenticated(self, user: logic_pb2.User) -> None:
-        """Be this user, where the client last wanted to be."""
-        if self._host.membership.admit(self, self.wanted, user, self._wanted_room):
+    @property
+    def is_stranger(self) -> bool:
+        """Whether it has shown nothing yet."""
+        return self._state is State.STRANGER
+
+    @property
+    def is_member(self) -> bool:
+        """Whether its user is known."""
+        return self._state is State.MEMBER
+
+    def authenticate(self, wanted: Credential) -> None:
+        """Ask whose session that is. A member stays who and where it is until the answer."""
+        self.wanted = wanted
+        if self._state is not State.WAITING:
+            self._state = State.WAITING
+            self.look_in(self.patience)
+            self.host.sessions.ask(self)
+
+    def authenticated(self, opened: Opened) -> None:
+        """Be this user."""
+        if self.host.membership.admit(self, opened.session, opened.user):
             self._state = State.MEMBER
-            self.look_in(self._host.limits.ping_interval)
+            self.look_in(self.host.limits.ping_interval)
+            self.dialect.admitted(opened)
         else:
             telemetry.REJECTED_TOTAL.labels("connections_per_user").inc()
             self.close(disconnects.TOO_MANY)
 
-    def refuse(self, text: str) -> None:
-        """Tell the client what was not done."""
-        self.write(self.codec.refuse(text, self.user))
-
-    def _join(self, session: bytes, room: RoomName | None) -> None:
-        if self._state is State.MEMBER and session == self.session:
-            self._host.membership.move(self, room)
-        else:
-            self._authenticate(session, room)
-
-    def _authenticate(self, session: bytes, room: RoomName | None) -> None:
-        """Ask whose session that is. A member stays who and where it is until the answer."""
-        self.wanted, self._wanted_room = session, room
-        if self._state is not State.WAITING:
-            self._state = State.WAITING
-            self.look_in(self.patience)
-            self._host.sessions.ask(self)
-
-    def _send(self, session: bytes, command: protocol.Send) -> None:
-        """Publish; a stranger who begins with that is asked for, as gochat publishes without a join before."""
-        if self._state is State.STRANGER:
-            self._authenticate(session, None)
-        if session != self.wanted:
-            self._reject("token", "not sent: the authToken is not this connection's")
-        elif not self._take_message():
-            self._reject("message_rate", "not sent: too many messages")
-        elif not self._host.sends.submit(self, Send(session, command.room, command.text)):
-            self._reject("sends_pending", "not sent: too many messages are waiting")
-
-    def _take_message(self) -> bool:
-        later = self._host.limits.messages.take(self._messages, self._host.clock())
-        if later is not None:
-            self._messages = later
-        return later is not None
-
-    def _reject(self, reason: str, text: str) -> None:
-        telemetry.REJECTED_TOTAL.labels(reason).inc()
-        if self.allow():
-            self.refuse(text)
+    def rejected(self) -> None:
+        """What was shown is no session."""
+        self.dialect.rejected()
 
 
 def discard(data: bytes) -> None:

@@ -42,6 +42,8 @@ async def close_all(connections: set[Connection], window: float, patience: float
     random.shuffle(waiting)
     rounds = max(1, math.ceil(min(window, len(waiting) / PACE) / STEP))
     share = math.ceil(len(waiting) / rounds)
+    for number, connection in enumerate(waiting):
+        connection.warn(STEP * (number // share))
     for start in range(0, len(waiting), share or 1):
         for connection in waiting[start : start + share]:
             connection.close(disconnects.RESTART)

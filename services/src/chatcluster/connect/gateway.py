@@ -15,11 +15,12 @@ from typing import Any
 
 import grpc
 
-from chatcluster.connect import deliver, framing, gochat, lease, listening, websocket
+from chatcluster.connect import deliver, dialects, lease, listening
 from chatcluster.connect.admission import Admission
 from chatcluster.connect.connection import Connection, Host
 from chatcluster.connect.deadlines import Deadlines
 from chatcluster.connect.hub import Hub
+from chatcluster.connect.joins import Joins
 from chatcluster.connect.lease import Lease
 from chatcluster.connect.logic import Calls, Logic
 from chatcluster.connect.membership import Membership
@@ -30,6 +31,7 @@ from chatcluster.connect.sends import Sends
 from chatcluster.connect.sessions import Sessions
 from chatcluster.connect.settings import Limits, Settings
 from chatcluster.connect.tcp import TcpConnection
+from chatcluster.connect.v1_client import Services
 from chatcluster.connect.websocket import WebsocketConnection
 from chatcluster.core import health, telemetry
 from chatcluster.core.ids import Incarnation, RoomName
@@ -38,8 +40,6 @@ from chatcluster.v1 import connect_pb2_grpc
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 """Runs a coroutine under a name until the program ends; its crash ends the program."""
 
-MAX_WEBSOCKET_BODY = 2**20
-"""Bytes of one websocket message to a client: nothing that is shown comes near it."""
 STALL = 2.0
 """Seconds by which a sweep may come late before deadlines wait for the loop to read what came meanwhile."""
 
@@ -70,6 +70,7 @@ class Gateway:
         self.presence = Presence(dice)
         self.membership = Membership(self.hub, self.presence, settings.limits.per_user, clock, self._changed)
         self.sessions = Sessions(logic, self.membership, settings.limits.connections, dice)
+        self.joins = Joins(self.hub, self.membership, logic, clock, dice)
         self.registrar = Registrar(self.hub, logic, clock, self._registered)
         self.reporter = Reporter(self.presence, logic, self._held_incarnation, clock)
         self.service = deliver.ConnectService(
@@ -84,7 +85,13 @@ class Gateway:
             deadlines=Deadlines(_resolution(settings.limits), clock()),
             membership=self.membership,
             sessions=self.sessions,
+        )
+        self._services = Services(
+            logic=logic,
             sends=Sends(logic, lambda: secrets.token_hex(16), clock, dice, spawn),
+            joins=self.joins,
+            spawn=spawn,
+            now_ms=lambda: int(time.time() * 1000),
         )
         self._servers: list[asyncio.Server] = []
         self._renewal: asyncio.Task[None] | None = None
@@ -96,6 +103,7 @@ class Gateway:
         self._spawn(self.registrar.run(), "registrar")
         self._spawn(self.reporter.run(), "presence")
         self._spawn(self.sessions.run(), "sessions")
+        self._spawn(self.joins.run(), "joins")
         self._spawn(self._sweep(), "sweep")
         self._renewal = self._spawn(self.lease.run(address, listeners), "lease")
         return Ports(websocket=await self._listen_websocket(), tcp=await self._listen_tcp())
@@ -118,20 +126,20 @@ class Gateway:
 
     async def _listen_websocket(self) -> int:
         settings = self._settings
-        codec = gochat.Codec("gochat_websocket", websocket.text_frame, MAX_WEBSOCKET_BODY, settings.zone)
+        spoken = dialects.over_websocket(self._services, settings.zone)
         listener = listening.bind(
             settings.host, settings.websocket_port, "CONNECT_WEBSOCKET_PORT", settings.limits.send_buffer_bytes
         )
-        return await self._listen(listener, lambda: WebsocketConnection(self.host, codec))
+        return await self._listen(listener, lambda: WebsocketConnection(self.host, spoken))
 
     async def _listen_tcp(self) -> int:
         settings = self._settings
-        codec = gochat.Codec("gochat_tcp", framing.frame, framing.MAX_PAYLOAD_BYTES, settings.zone)
+        spoken = dialects.over_tcp(self._services, settings.zone)
         limits = settings.limits
         listener = listening.bind(
             settings.host, settings.tcp_port, "CONNECT_TCP_PORT", limits.send_buffer_bytes, limits.unacknowledged
         )
-        return await self._listen(listener, lambda: TcpConnection(self.host, codec))
+        return await self._listen(listener, lambda: TcpConnection(self.host, spoken))
 
     async def _listen(self, listener: socket.socket, factory: Callable[[], Connection]) -> int:
         loop = asyncio.get_running_loop()
@@ -151,6 +159,7 @@ class Gateway:
             for connection in deadlines.sweep(last):
                 connection.expire()
             self.hub.tick(last)
+            self.joins.tick()
             self.registrar.wake()
             telemetry.ROOMS.set(len(self.hub.rooms))
 
@@ -168,6 +177,7 @@ class Gateway:
 
     def _registered(self, rooms: Mapping[RoomName, str]) -> None:
         self.sessions.registered(rooms)
+        self.joins.registered(rooms)
         # Redis may have come back without what was reported; a room that was just joined is being reported anyway.
         self.presence.restate(self.clock(), [room for room, reason in rooms.items() if reason != "join"])
         self.reporter.wake()

@@ -12,10 +12,10 @@ is the set of rooms that have listeners here. At most `MAX_GONE` rooms wait to b
 import heapq
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from chatcluster.connect.chain import Chain, Proof, Seen
+from chatcluster.connect.registrations import Registration, Unregistration
 from chatcluster.connect.room import Codec, Gap, Item, Listener, Reset, Room
 from chatcluster.core import ids
 from chatcluster.core.ids import Incarnation, RoomName, ShardEpoch, StreamId
@@ -37,35 +37,6 @@ FORGET_TRIES = 3
 """An unregistration that failed so often is given up: a stale one costs one lane item a batch and goes by its TTL."""
 MAX_GONE = 10_000
 """Rooms that wait to be unregistered; more are given up at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """Rooms to register, each to be read on from where its listeners stand."""
-
-    incarnation: Incarnation
-    number: int
-    reads: tuple[logic_pb2.RoomRead, ...]
-    reasons: tuple[str, ...]
-    """Why, for metrics: join, unsound, gap or check."""
-
-    def request(self) -> logic_pb2.RegisterRoomsRequest:
-        """The call's argument."""
-        return logic_pb2.RegisterRoomsRequest(incarnation=self.incarnation, number=self.number, rooms=self.reads)
-
-
-@dataclass(frozen=True, slots=True)
-class Unregistration:
-    """Rooms that have no listeners here any more."""
-
-    incarnation: Incarnation
-    number: int
-    rooms: tuple[RoomName, ...]
-    tries: int
-
-    def request(self) -> logic_pb2.UnregisterRoomsRequest:
-        """The call's argument."""
-        return logic_pb2.UnregisterRoomsRequest(incarnation=self.incarnation, number=self.number, rooms=self.rooms)
 
 
 class Observer(Protocol):
@@ -102,27 +73,65 @@ class Hub:
 
     def enter(self, name: RoomName, listener: Listener, now: float) -> None:
         """Let a connection hear a room. Idempotent. It hears everything accepted after the room's join is answered."""
-        room = self.rooms.get(name)
-        if room is None:
-            room = self.rooms[name] = Room(name, ids.shard_of(name, len(self._chains)))
-            self._by_shard[room.shard][name] = room
-            self._gone.pop(name, None)
-            self._schedule(room, now, "join")
+        room = self._room(name, now)
+        self._forget(room, listener)
         room.listeners.setdefault(listener.codec, {})[listener] = None
+
+    def keep(self, name: RoomName, listener: Listener, now: float) -> None:
+        """Have a room here for a connection that does not hear it. Idempotent; it hears it no more if it did."""
+        room = self._room(name, now)
+        self._forget(room, listener)
+        room.keepers[listener] = None
+
+    def prepare(self, name: RoomName, listener: Listener, now: float) -> None:
+        """Keep a room for a connection that reads its way in: what is served meanwhile is remembered for `admit`."""
+        self.keep(name, listener, now)
+        self.rooms[name].entering[listener] = None
+
+    def admit(self, name: RoomName, listener: Listener, history: logic_pb2.RoomHistory) -> list[pb.Publication] | None:
+        """Let a connection that was prepared hear a room of which it has read all that history has.
+
+        Returns what it has to be shown before anything else is written to it: what it read, as far as the room itself
+        has come, and what the room has served since. So nothing is lost and nothing comes twice, provided that this is
+        written in the same turn. None, and nothing is changed, when the room is not where the history ends, or has not
+        come to where the connection stands: read on.
+        """
+        room = self.rooms[name]
+        served = room.served_since(history.position)
+        if served is None or room.offset < history.after:
+            return None
+        self.enter(name, listener, 0)
+        return [*(read for read in history.publications if read.offset <= room.offset), *served]
 
     def exit(self, name: RoomName, listener: Listener) -> None:
         """Let a connection hear a room no more. Idempotent; the last one out takes the room with it."""
         room = self.rooms.get(name)
         if room is None:
             return
+        self._forget(room, listener)
+        if not room.is_wanted:
+            del self.rooms[name], self._by_shard[room.shard][name]
+            if len(self._gone) < MAX_GONE:
+                self._gone[name] = 0
+
+    def _room(self, name: RoomName, now: float) -> Room:
+        room = self.rooms.get(name)
+        if room is None:
+            room = self.rooms[name] = Room(name, ids.shard_of(name, len(self._chains)))
+            self._by_shard[room.shard][name] = room
+            self._gone.pop(name, None)
+            self._schedule(room, now, "join")
+        return room
+
+    def _forget(self, room: Room, listener: Listener) -> None:
         listeners = room.listeners.get(listener.codec, {})
         listeners.pop(listener, None)
         if not listeners:
             room.listeners.pop(listener.codec, None)
-        if not room.listeners:
-            del self.rooms[name], self._by_shard[room.shard][name]
-            if len(self._gone) < MAX_GONE:
-                self._gone[name] = 0
+        room.keepers.pop(listener, None)
+        room.entering.pop(listener, None)
+        if not room.entering:
+            room.recent.clear()
 
     def listeners(self, name: RoomName) -> Iterable[Listener]:
         """The connections in a room."""

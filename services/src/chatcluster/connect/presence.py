@@ -36,7 +36,6 @@ class Present(Listener, Protocol):
     """A connection that is in a room, or was."""
 
     user: logic_pb2.User
-    room: RoomName | None
 
 
 class _Room:

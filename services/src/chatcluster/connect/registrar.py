@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from chatcluster.connect.hub import Hub, Registration, Unregistration
+from chatcluster.connect.hub import Hub
 from chatcluster.connect.logic import Logic
+from chatcluster.connect.registrations import Registration, Unregistration
 from chatcluster.core import errors, telemetry
 from chatcluster.core.ids import RoomName
 

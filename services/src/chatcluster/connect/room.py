@@ -4,6 +4,7 @@ Owns the order: what leaves `ready` has rising offsets without a hole, or a `Gap
 when history is asked for (hub) nor how anything looks on a wire (codecs). Pure.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +13,8 @@ from chatcluster.core.ids import RoomName, ShardId
 from chatcluster.v1 import logic_pb2, types_pb2 as pb
 
 HELD = 256
-"""Publications that wait for a gap or a join, per room; more are left to history."""
+"""Publications that wait for a gap or a join, per room; more are left to history. As many are kept of those that were
+served while a connection reads on its way into the room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,20 @@ class Room:
     """A room that has at least one listener here."""
 
     __slots__ = (
-        "asking", "asks", "behind", "check", "due", "epoch", "held", "joined", "listeners", "name", "offset", "proof",
-        "ready", "reason", "shard", "unheld",
+        "asking", "asks", "behind", "check", "due", "entering", "epoch", "held", "joined", "keepers", "listeners",
+        "name", "offset", "proof", "ready", "reason", "recent", "shard", "unheld",
     )  # fmt: skip
 
     def __init__(self, name: RoomName, shard: ShardId) -> None:
         self.name = name
         self.shard = shard
         self.listeners: dict[Codec, dict[Listener, None]] = {}
+        self.keepers: dict[Listener, None] = {}
+        """Connections for which it is here although they do not hear it."""
+        self.entering: dict[Listener, None] = {}
+        """Those of them that are reading their way in."""
+        self.recent: deque[pb.Publication] = deque(maxlen=HELD)
+        """What was served last, while somebody is entering."""
         self.joined = False
         self.epoch = ""
         self.offset = 0
@@ -97,6 +105,11 @@ class Room:
         return pb.Position(epoch=self.epoch, offset=self.offset) if self.joined else None
 
     @property
+    def is_wanted(self) -> bool:
+        """Whether any connection needs it."""
+        return bool(self.listeners or self.keepers)
+
+    @property
     def needs_history(self) -> bool:
         """Whether only history can tell what comes next."""
         return not self.joined or self.behind or bool(self.held)
@@ -113,6 +126,20 @@ class Room:
             self._hold(publication)
         elif publication.epoch > self.epoch:
             self.behind = True
+
+    def served_since(self, position: pb.Position) -> list[pb.Publication] | None:
+        """What was served after a position; None when that is not known: read history again.
+
+        A position that this room has not come to yet is fine: what is between will be served.
+        """
+        if not self.joined or position.epoch != self.epoch:
+            return None
+        missing = self.offset - position.offset
+        if missing <= 0:
+            return []
+        served = list(self.recent)[-missing:]
+        # Offsets rise, so no hole is among them if their number and the first are right.
+        return served if len(served) == missing and served[0].offset == position.offset + 1 else None
 
     def catch_up(self, asked: pb.Position | None, history: logic_pb2.RoomHistory) -> bool:
         """Go on with what history answered to a question asked at `asked`.
@@ -154,6 +181,8 @@ class Room:
     def _serve(self, publication: pb.Publication) -> None:
         self.offset = publication.offset
         self.ready.append(publication)
+        if self.entering:
+            self.recent.append(publication)
 
     def _serve_held(self) -> None:
         if not (self.joined and self.held):

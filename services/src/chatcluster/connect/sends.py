@@ -17,8 +17,6 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chatcluster.connect import disconnects
-from chatcluster.connect.disconnects import Disconnect
 from chatcluster.connect.logic import Logic
 from chatcluster.core import errors, telemetry
 from chatcluster.core.ids import RoomName
@@ -32,24 +30,30 @@ RETRY = (0.1, 0.5)
 
 
 class Sender(Protocol):
-    """A connection that sends."""
+    """A client that sends. Both are told to it also when its connection is gone."""
 
-    def refuse(self, text: str) -> None:
-        """Tell the client that something was not done; nothing happens when it is gone."""
+    def sent(self, send: "Send", stored: logic_pb2.PublishResponse) -> None:
+        """It is stored."""
         ...
 
-    def close(self, disconnect: Disconnect) -> None:
-        """Close it."""
+    def not_sent(self, send: "Send", error: errors.ChatError) -> None:
+        """It is not stored, or after `errors.OutcomeUnknown` perhaps."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One message on its way."""
+    """One message on its way, to a room or to a user."""
 
     session: bytes
-    room: RoomName
+    target: RoomName | int
     text: str
+    message_id: str = ""
+    """The client's own; empty: one is drawn."""
+    age_ms: int = 0
+    """Since the client first tried."""
+    request: int = 0
+    """By which the client knows it."""
 
 
 class Sends:
@@ -96,35 +100,38 @@ class Sends:
 
     async def _publish(self, sender: Sender, send: Send) -> None:
         try:
-            await self._publish_once(send)
-        except errors.SessionEnded:
-            sender.close(disconnects.BAD_SESSION)
+            stored = await self._publish_once(send)
         except errors.ChatError as exc:
             telemetry.REJECTED_TOTAL.labels(f"send_{exc.code}").inc()
-            sender.refuse(f"not sent: {exc}" if exc.code != errors.OutcomeUnknown.code else f"perhaps not sent: {exc}")
+            sender.not_sent(send, exc)
+        else:
+            sender.sent(send, stored)
 
-    async def _publish_once(self, send: Send) -> None:
+    async def _publish_once(self, send: Send) -> logic_pb2.PublishResponse:
         """Publish, and repeat as long as nobody knows whether it was stored. Raises what logic raised in the end."""
-        message_id, first = self._new_id(), self._clock()
+        message_id, first = send.message_id or self._new_id(), self._clock()
         unknown: errors.OutcomeUnknown | None = None
         while True:
             age = self._clock() - first
             try:
-                await self._logic.publish(_request(send, message_id, age))
+                return await self._logic.publish(_request(send, message_id, age))
             except errors.OutcomeUnknown as exc:
                 unknown = exc
             except errors.ChatError as exc:
                 # A repetition that was turned away for the moment says nothing about the attempt before it.
                 if unknown is None or not exc.temporary:
                     raise
-            else:
-                return
             if age > PATIENCE:
                 raise unknown
             await asyncio.sleep(self._random.uniform(*RETRY))
 
 
 def _request(send: Send, message_id: str, age: float) -> logic_pb2.PublishRequest:
-    return logic_pb2.PublishRequest(
-        session=send.session, room=send.room, message_id=message_id, text=send.text, age_ms=int(age * 1000)
+    request = logic_pb2.PublishRequest(
+        session=send.session, message_id=message_id, text=send.text, age_ms=send.age_ms + int(age * 1000)
     )
+    if isinstance(send.target, int):
+        request.user_id = send.target
+    else:
+        request.room = send.target
+    return request

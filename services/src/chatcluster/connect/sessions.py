@@ -13,15 +13,15 @@ most `CHECKED` sessions at a time.
 import asyncio
 import random
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from chatcluster.connect import disconnects
 from chatcluster.connect.disconnects import Disconnect
-from chatcluster.connect.logic import Logic
+from chatcluster.connect.logic import Logic, Opened
 from chatcluster.connect.membership import Membership
 from chatcluster.core import errors, ids
 from chatcluster.core.ids import RoomName, UserId
-from chatcluster.v1 import logic_pb2
 
 WORKERS = 32
 CHECKED = 1000
@@ -29,12 +29,21 @@ RETRY = (0.1, 1.0)
 """Seconds until a question that logic did not answer is repeated, drawn between the two."""
 
 
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a client shows, told by its SHA-256."""
+
+    digest: bytes
+    is_ticket: bool = False
+    """It serves once; else it is a session's token."""
+
+
 class Client(Protocol):
     """A connection that says who it is."""
 
     @property
-    def wanted(self) -> bytes:
-        """SHA-256 of the token that it has shown last."""
+    def wanted(self) -> Credential:
+        """What it has shown last."""
         ...
 
     @property
@@ -42,8 +51,12 @@ class Client(Protocol):
         """Whether it still waits for an answer."""
         ...
 
-    def authenticated(self, user: logic_pb2.User) -> None:
-        """`wanted` is a session of this user."""
+    def authenticated(self, opened: Opened) -> None:
+        """`wanted` stands for this session."""
+        ...
+
+    def rejected(self) -> None:
+        """`wanted` stands for nothing."""
         ...
 
     def close(self, disconnect: Disconnect) -> None:
@@ -93,22 +106,28 @@ class Sessions:
         """Whether that was the answer; else the question has to be asked (again)."""
         wanted = client.wanted
         try:
-            user = await self._logic.check_session(wanted)
+            opened = await self._ask(wanted)
         except errors.SessionEnded:
             return self._settle(client, wanted, None)
+        except errors.OutcomeUnknown:  # a ticket that may be used up: only another one can help
+            client.close(disconnects.TRY_AGAIN)
+            return True
         except errors.ChatError:
             return False
-        return self._settle(client, wanted, user)
+        return self._settle(client, wanted, opened)
 
-    def _settle(self, client: Client, asked: bytes, user: logic_pb2.User | None) -> bool:
+    async def _ask(self, wanted: Credential) -> Opened:
+        return await (self._logic.redeem if wanted.is_ticket else self._logic.check_session)(wanted.digest)
+
+    def _settle(self, client: Client, asked: Credential, opened: Opened | None) -> bool:
         if not client.is_waiting:
             return True
         if client.wanted != asked:
             return False
-        if user is None:
-            client.close(disconnects.BAD_SESSION)
+        if opened is None:
+            client.rejected()
         else:
-            client.authenticated(user)
+            client.authenticated(opened)
         return True
 
     async def _check_all(self) -> NoReturn:

@@ -36,8 +36,17 @@ class Limits:
     controls: Rate
     """All other frames of one connection (joins, pings, pongs) and sends that were refused; more close it.
     CHATCLUSTER_CONNECT_CONTROL_RATE; its burst is twice that."""
+    requests: Rate
+    """Requests of one v1 connection that are no messages; more are refused. CHATCLUSTER_CONNECT_REQUEST_RATE,
+    _REQUEST_BURST."""
+    rooms: int
+    """That one v1 connection may join; the next is refused. CHATCLUSTER_CONNECT_ROOMS_PER_CONNECTION."""
+    v1_frame_bytes: int
+    """Of a websocket message from a v1 client: a text at its longest, however it is escaped.
+    CHATCLUSTER_CONNECT_V1_FRAME_BYTES."""
     frame_bytes: int
-    """Of a websocket message from a client; a TCP frame has 32,767 by its format. CHATCLUSTER_CONNECT_FRAME_BYTES."""
+    """Of a websocket message from a gochat client; a TCP frame has 32,767 by its format.
+    CHATCLUSTER_CONNECT_FRAME_BYTES."""
     outbox_bytes: int
     """Waiting for one connection to read; above it is closed as slow. CHATCLUSTER_CONNECT_OUTBOX_BYTES."""
     send_buffer_bytes: int
@@ -116,6 +125,12 @@ def _limits(environment: Environment) -> Limits:
             environment.integer("CONNECT_MESSAGE_BURST", 20, 1, 1_000_000),
         ),
         controls=Rate(controls, 2 * controls),
+        requests=Rate(
+            environment.number("CONNECT_REQUEST_RATE", 10, 0.01, 1_000_000),
+            environment.integer("CONNECT_REQUEST_BURST", 120, 1, 1_000_000),
+        ),
+        rooms=environment.integer("CONNECT_ROOMS_PER_CONNECTION", 100, 1, 10_000),
+        v1_frame_bytes=environment.integer("CONNECT_V1_FRAME_BYTES", 32_768, 512, 2**20),
         frame_bytes=environment.integer("CONNECT_FRAME_BYTES", 4096, 512, 65_535),
         outbox_bytes=environment.integer("CONNECT_OUTBOX_BYTES", 256 * 1024, 65_536, 2**30),
         send_buffer_bytes=environment.integer("CONNECT_SEND_BUFFER_BYTES", 64 * 1024, 4096, 2**26),

@@ -1,8 +1,9 @@
-"""gochat's protocol over websockets: RFC 6455 by websockets' own sans-I/O protocol, without a task for each connection.
+"""Websocket clients: RFC 6455 by websockets' own sans-I/O protocol, without a task for each connection.
 
-Owns the handshake as far as it is ours (path, refusals, how much of it), how messages become commands, pings, and close
-frames. Does not own the life of a connection (connection) nor frames and handshakes themselves (websockets). No
-extension is negotiated, so no input grows by being decompressed.
+Owns the handshake as far as it is ours (path, refusals, how much of it, which protocol is spoken), whole messages,
+pings, and close frames. Does not own the life of a connection (connection), frames and handshakes themselves
+(websockets), or what a message means (the dialects). No extension is negotiated, so no input grows by being
+decompressed.
 """
 
 import asyncio
@@ -14,15 +15,16 @@ from websockets.exceptions import InvalidMessage
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
-from websockets.typing import Origin
+from websockets.typing import Origin, Subprotocol
 
-from chatcluster.connect import disconnects, gochat, protocol
+from chatcluster.connect import disconnects, protocol
 from chatcluster.connect.admission import Refusal
-from chatcluster.connect.connection import Connection, Host, discard
+from chatcluster.connect.connection import Connection, Dialects, Host, discard
 from chatcluster.connect.disconnects import Disconnect
 from chatcluster.core import telemetry
 
 PATH = "/ws"
+V1 = Subprotocol("chatcluster.v1.json")
 HEAD_BYTES = 16 * 1024
 """Of a handshake; a browser's with its cookies is well below."""
 SLICE = 4096
@@ -42,6 +44,11 @@ def accepted(origins: Sequence[str]) -> list[Origin | None] | None:
     return [*map(Origin, origins), None] if origins else None
 
 
+def choose(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """v1 for those who offer it; everybody else speaks gochat's protocol, which has no name."""
+    return V1 if V1 in offered else None
+
+
 def text_frame(payload: bytes) -> bytes:
     """A text frame from a server, RFC 6455, section 5.2."""
     size = len(payload)
@@ -57,9 +64,14 @@ class WebsocketConnection(Connection):
 
     __slots__ = ("_head", "_message", "_pinged", "_protocol", "_refusal")
 
-    def __init__(self, host: Host, codec: gochat.Codec) -> None:
-        super().__init__(host, codec)
-        self._protocol = ServerProtocol(origins=accepted(host.origins), max_size=host.limits.frame_bytes, logger=_log)
+    def __init__(self, host: Host, dialects: Dialects) -> None:
+        super().__init__(host, dialects)
+        self._protocol = ServerProtocol(
+            origins=accepted(host.origins),
+            select_subprotocol=choose,
+            max_size=host.limits.frame_bytes,
+            logger=_log,
+        )
         self._head: bytearray | None = bytearray()
         """What has come of the handshake; None when it is done."""
         self._message: bytearray | None = None
@@ -70,14 +82,15 @@ class WebsocketConnection(Connection):
     @property
     def patience(self) -> float:
         """gochat's page opens a websocket before anybody has logged in."""
-        return self._host.limits.gochat_auth_deadline
+        limits = self.host.limits
+        return limits.auth_deadline if self._protocol.subprotocol == V1 else limits.gochat_auth_deadline
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a new socket; one that is to be refused is told so in answer to its handshake."""
         super().connection_made(transport)
         self._refusal = self.arrive()
         if not self.is_ending:
-            self.look_in(self._host.limits.auth_deadline)
+            self.look_in(self.host.limits.auth_deadline)
 
     def data_received(self, data: bytes) -> None:
         """Take what came, slice by slice."""
@@ -91,7 +104,7 @@ class WebsocketConnection(Connection):
 
     def heartbeat(self) -> None:
         """Ping; then see whether anything has come since: a peer that talks is there, whether or not it answers."""
-        limits = self._host.limits
+        limits = self.host.limits
         if not self._pinged:
             self._pinged, self.heard = True, False
             self.write(PING)
@@ -136,6 +149,9 @@ class WebsocketConnection(Connection):
         response = self._refuse(request) or self._protocol.accept(request)
         self._protocol.send_response(response)
         if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
+            if self._protocol.subprotocol == V1:
+                self._protocol.max_message_size = self.host.limits.v1_frame_bytes
+                self.speak(self._dialects.v1(self))
             self.begin()
         else:
             telemetry.REJECTED_TOTAL.labels("handshake").inc()
@@ -152,7 +168,7 @@ class WebsocketConnection(Connection):
         return response
 
     def _client_address(self, request: Request) -> str:
-        return self._host.proxies.client(self.peer, request.headers.get_all("X-Forwarded-For"))
+        return self.host.proxies.client(self.peer, request.headers.get_all("X-Forwarded-For"))
 
     def _turn_away(self, response: bytes) -> None:
         telemetry.REJECTED_TOTAL.labels("handshake").inc()
@@ -182,7 +198,7 @@ class WebsocketConnection(Connection):
 
     def _take_message_whole(self, payload: bytes) -> None:
         try:
-            self.obey(protocol.read_websocket(payload))
+            self.dialect.take(payload)
         except protocol.ProtocolError as exc:
             self.fail(exc)
 
