@@ -79,6 +79,9 @@ def stateful_set(cluster: ChatCluster, managed: Managed, context: Context) -> Ma
         "metadata": names.metadata(cluster, names.REDIS),
         "spec": {
             "replicas": 1,
+            # "OrderedReady" would wait for a pod that cannot start, and not replace it when the template is set right.
+            # https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
+            "podManagementPolicy": "Parallel",
             "serviceName": name,
             "selector": {"matchLabels": names.selector(cluster, names.REDIS)},
             "template": _template(cluster, managed, context),
