@@ -8,6 +8,7 @@ PYTEST = $(BIN)/python -m pytest
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto proto/chatcluster/v1/*.proto
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: \
 	--custom-compile-command "make lock"
+REQUIREMENTS = env PYTHONPATH=tests $(BIN)/python -m support.requirements
 CLUSTER = PYTHONPATH=tests $(BIN)/python -m support.cluster
 SOURCES = operator/src services/src tests
 KIND = PYTHONPATH=tests $(BIN)/python -m support.kind
@@ -27,7 +28,7 @@ $(foreach name,$(UP_SETTINGS),$(if $(filter command,$(firstword $(origin $(name)
 	$(eval export CHATCLUSTER_LOCAL_$(name) = $($(name)))))
 
 .DEFAULT_GOAL = help
-.PHONY: help up check test test-full test-deps cluster-deps cluster-up cluster-down cluster-test images kind-up kind-down lint proto proto-diff format lock clean
+.PHONY: help up check test test-full test-deps cluster-up cluster-down cluster-test images kind-up kind-down lint proto proto-diff format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,25 +39,27 @@ up: .venv/installed-up ## run ChatCluster on this machine, until Ctrl-C; setting
 check: lint ## format, lint, types, layers, generated code, unit tests, contracts, simulation: under two minutes
 	$(PYTEST) -q tests/unit tests/contract tests/simulation -m "not process and not full and not kubernetes"
 
-test: lint test-deps ## check, and the tiers with real servers and processes; ends with a table of what ran
-	$(PYTEST) -q -m "not full and not kubernetes"
+# What the tests on Kubernetes need is built while the others run; they wait for it.
+test: .venv/installed ## check, and all tests on real servers, processes and Kubernetes; ends with a table of what ran
+	@$(REQUIREMENTS) packages
+	@nice -n 19 $(REQUIREMENTS) programs & trap "kill $$! 2>/dev/null" EXIT HUP INT TERM; \
+		$(MAKE) --no-print-directory lint && $(PYTEST) -q -m "not full"
 
-test-full: lint cluster-deps ## every test at its full count: hours
+test-full: lint test-deps ## every test at its full count, and on the oldest Kubernetes: hours
+	@$(REQUIREMENTS) oldest
 	$(PYTEST) -q --full
+	$(PYTEST) -q --kubernetes=oldest tests/cluster
 
-test-deps: .venv/installed ## install what the tests need of the system (Debian's packages, as root), or say how
-	@PYTHONPATH=tests $(BIN)/python tests/support/requirements.py
+test-deps: .venv/installed ## install and build what the tests need (Debian's packages as root; Kubernetes), or say how
+	@$(REQUIREMENTS) packages programs
 
-cluster-deps: .venv/installed ## likewise for the tests on Kubernetes; builds Kubernetes the first time
-	@PYTHONPATH=tests $(BIN)/python tests/support/requirements.py --cluster
-
-cluster-up: cluster-deps ## bring up a real Kubernetes without Docker, with this tree's images (Linux, root)
+cluster-up: test-deps ## bring up a real Kubernetes without Docker, with this tree's images (Linux, root)
 	@$(CLUSTER) up
 
 cluster-down: .venv/installed ## take it down, with all that it stored
 	@$(CLUSTER) down
 
-cluster-test: lint cluster-deps ## the tests on a real Kubernetes: one that is up, else one of their own
+cluster-test: lint test-deps ## the tests on a real Kubernetes alone: one that is up, else one of their own
 	$(PYTEST) -q -m "kubernetes and not full"
 
 images: ## build both images, with docker, podman or buildah: make images PYTHON_IMAGE=... BUILD_OPTIONS=...

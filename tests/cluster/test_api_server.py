@@ -1,12 +1,15 @@
 """The API server without a kubelet: its versions, its crashes, and the pods that only seem to run."""
 
 import json
+import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from chatcluster.local.children import die_with
 from support.cluster import tools
 from support.cluster.commands import until
 from support.cluster.fixtures import StartApiServer
@@ -30,7 +33,7 @@ def workload(kind: str, name: str, replicas: int, **spec: object) -> Manifest:
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": {**fixed, **spec}}
 
 
-@pytest.mark.parametrize("version", [tools.KUBERNETES, tools.OLDEST_KUBERNETES])
+@pytest.mark.parametrize("version", [tools.KUBERNETES, pytest.param(tools.OLDEST_KUBERNETES, marks=pytest.mark.full)])
 def test_each_version_serves(start_api_server: StartApiServer, version: str) -> None:
     """The newest version and the oldest that is promised both start, and say who they are."""
     server = start_api_server(version=version)
@@ -63,7 +66,8 @@ def test_it_never_outlives_its_test(start_api_server: StartApiServer, tmp_path: 
     """When the process that runs it is killed, the kernel takes etcd and the API server with it."""
     command = [sys.executable, "-P", "-c", SERVE, str(tmp_path)]
     environ = {"PYTHONPATH": str(Path(__file__).parent.parent), "HOME": str(Path.home())}
-    begun = subprocess.Popen(command, stdout=subprocess.PIPE, env=environ)  # noqa: S603
+    dies = partial(die_with, os.getpid())
+    begun = subprocess.Popen(command, stdout=subprocess.PIPE, env=environ, preexec_fn=dies)  # noqa: PLW1509, S603
     assert begun.stdout is not None
     with begun.stdout:
         assert begun.stdout.readline() == b"up\n"

@@ -19,7 +19,6 @@ from chatcluster.directory.kubernetes import KubernetesDirectory
 from chatcluster.directory.settings import Settings
 from chatcluster.directory.view import View
 from support.apiserver import SERVICE, endpoint_slice
-from support.cluster import tools
 from support.cluster.api_server import ApiServer
 from support.cluster.fixtures import StartApiServer
 from support.cluster.kubectl import Kubectl, Manifest
@@ -103,12 +102,12 @@ async def following(place: Place) -> AsyncIterator[None]:
     await asyncio.wait([task])
 
 
-@pytest.fixture(params=[tools.KUBERNETES, tools.OLDEST_KUBERNETES])
-def place(request: pytest.FixtureRequest, start_api_server: StartApiServer, tmp_path: Path) -> Place:
-    """Return a directory that has not begun to look at its API server, once for each version of Kubernetes."""
+@pytest.fixture
+def place(start_api_server: StartApiServer, tmp_path: Path) -> Place:
+    """Return a directory that has not begun to look at its API server."""
     folder = tmp_path / "serviceaccount"
     folder.mkdir()
-    return Place(start_api_server(version=request.param), folder)
+    return Place(start_api_server(), folder)
 
 
 async def test_a_real_api_server_is_followed(place: Place) -> None:

@@ -3,27 +3,36 @@
 These clusters have a number and a folder of their own, beside the one that the other tests use.
 """
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from chatcluster.local.children import die_with
 from support import tiers
 from support.cluster import prerequisites
-from support.cluster.cluster import DAEMONS, Cluster
+from support.cluster.cluster import DAEMONS, Cluster, state
 from support.cluster.commands import ClusterError, run, until
 from support.eventually import eventually
 
 NUMBER = 1
-UP = f"""
+CLUSTER = f"""
 import pathlib, sys
 from support.cluster.cluster import Cluster
-Cluster(pathlib.Path(sys.argv[1]), number={NUMBER}).up()
+cluster = Cluster(pathlib.Path(sys.argv[1]), number={NUMBER})
+"""
+UP = f"{CLUSTER}cluster.up()"
+USE = f"""{CLUSTER}
+with cluster.used():
+    print("used", flush=True)
+    sys.stdin.read()
 """
 SETTINGS = ("net/ipv4/ip_forward", "vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
 
@@ -95,21 +104,36 @@ async def is_as_before(folder: Path, before: Machine) -> None:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """Yield a cluster that is not up, and take it down after the test."""
+def cluster() -> Iterator[Cluster]:
+    """Yield a cluster that is not up, also when a killed run of these tests left it up; take it down after the test.
+
+    There is one of its number on this machine: another run of these tests waits.
+    """
     try:
         prerequisites.check()
     except ClusterError as exc:
         tiers.missing(f"no cluster: {exc}", f"{prerequisites.INSTALL}, as root on Linux")
-    cluster = Cluster(tmp_path / "state", number=NUMBER)
-    yield cluster
-    cluster.down()
+    cluster = Cluster(state().with_name(f"{state().name}-{NUMBER}"), number=NUMBER)
+    cluster.folder.parent.mkdir(parents=True, exist_ok=True)
+    with cluster.folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cluster.down()
+        yield cluster
+        cluster.down()
 
 
-def begin(cluster: Cluster) -> "subprocess.Popen[bytes]":
-    """Bring it up in a process of its own."""
+def begin(cluster: Cluster, code: str = UP) -> "subprocess.Popen[str]":
+    """Bring it up in a process of its own, or do something else with it."""
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    return subprocess.Popen([sys.executable, "-P", "-c", UP, str(cluster.folder)], env=environ)  # noqa: S603
+    pipe = subprocess.PIPE
+    return subprocess.Popen(  # noqa: S603
+        [sys.executable, "-P", "-c", code, str(cluster.folder)],
+        env=environ,
+        stdin=pipe,
+        stdout=pipe,
+        text=True,
+        preexec_fn=partial(die_with, os.getpid()),  # noqa: PLW1509 - calls nothing that locks
+    )
 
 
 async def test_up_and_down(cluster: Cluster) -> None:
@@ -128,7 +152,7 @@ async def test_up_and_down(cluster: Cluster) -> None:
 
     cluster.down()
     await is_as_before(cluster.folder, before)
-    assert [path.name for path in cluster.folder.iterdir()] == ["lock"]
+    assert {path.name for path in cluster.folder.iterdir()} <= {"lock", "users"}
     cluster.down()
 
 
@@ -136,23 +160,49 @@ async def test_up_and_down(cluster: Cluster) -> None:
 async def test_killed_on_its_way_up(cluster: Cluster, stage: str) -> None:
     """Whoever brings it up is killed by SIGKILL in the middle: going down still leaves nothing behind."""
     before = machine(cluster.folder)
-    begun = begin(cluster)
-    until((cluster.folder / f"{stage}.pid").exists, within=120, what=f"start of {stage}")
-
-    begun.kill()
-    begun.wait()
+    with begin(cluster) as begun:
+        until((cluster.folder / f"{stage}.pid").exists, within=120, what=f"start of {stage}")
+        begun.kill()
 
     assert machine(cluster.folder).added_to(before)["processes"]
     cluster.down()
     await is_as_before(cluster.folder, before)
 
 
+async def test_its_last_user_takes_it_down(cluster: Cluster) -> None:
+    """Who shares it with others leaves it to them, and who is killed leaves it to the next; then nothing is left."""
+    before = machine(cluster.folder)
+    with begin(cluster, USE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "used\n"
+        first = cluster.daemon("init").identity
+        with cluster.used():
+            pass
+        assert cluster.is_well()
+        other.kill()
+
+    assert cluster.is_well()
+    with cluster.used():
+        assert cluster.daemon("init").identity == first
+    await is_as_before(cluster.folder, before)
+
+
+def test_it_stays_for_whoever_said_so(cluster: Cluster) -> None:
+    """The tests do not take down what a person brought up."""
+    cluster.up()
+    cluster.keep()
+
+    with cluster.used():
+        pass
+
+    assert cluster.is_well()
+
+
 def test_up_after_a_crash(cluster: Cluster) -> None:
     """What is left of a cluster whose own init was killed, and of one that never got up, does not stand in the way."""
-    begun = begin(cluster)
-    until((cluster.folder / "kubelet.pid").exists, within=120, what="start of the kubelet")
-    begun.kill()
-    begun.wait()
+    with begin(cluster) as begun:
+        until((cluster.folder / "kubelet.pid").exists, within=120, what="start of the kubelet")
+        begun.kill()
 
     cluster.up()
     assert cluster.is_well()

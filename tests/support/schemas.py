@@ -42,7 +42,7 @@ def prepare() -> None:
     """Fetch that description, unless it is there; raises `ClusterError` without Go or a network."""
     if not openapi().exists():
         module = f"k8s.io/kubernetes@v{tools.KUBERNETES}"
-        described = json.loads(run("go", "mod", "download", "-json", module, within=600, folder=Path("/")))
+        described = json.loads(tools.go("mod", "download", "-json", module, source=Path("/")))
         openapi().parent.mkdir(parents=True, exist_ok=True)
         partial = openapi().with_suffix(".partial")
         shutil.copyfile(Path(described["Dir"]) / "api/openapi-spec/swagger.json", partial)
@@ -53,7 +53,7 @@ def require() -> None:
     """Skip the running test, loudly, where that or kubeconform is missing."""
     lacking = tools.missing(tools.KUBERNETES, programs=(), tools=(tools.KUBECONFORM,))
     if lacking := lacking + [path.name for path in (openapi(),) if not path.exists()]:
-        tiers.missing(f"not there: {', '.join(lacking)}", "make cluster-deps")
+        tiers.missing(f"not there: {', '.join(lacking)}", "make test-deps")
 
 
 def write(folder: Path, kinds: Iterable[tuple[str, str]]) -> None:

@@ -16,7 +16,7 @@ PROCESS_FIXTURES = {"redis_program", "system", "api_server", "start_api_server",
 """Who uses one of these has a process beside its own."""
 
 ORDER = ("unit", "contract", "simulation", "integration", "chaos", "cluster")
-"""In which tiers run: a mistake shows the sooner."""
+"""In which tiers run: a mistake shows the sooner. Tests of any tier that need Kubernetes come after the others."""
 
 _FIX = " -- fix: "
 _TIERS = pytest.StashKey["Tiers"]()
@@ -33,13 +33,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a process, by its fixtures, and run the quick tiers first."""
-    items.sort(key=lambda item: ORDER.index(_tier(item.nodeid)) if _tier(item.nodeid) in ORDER else len(ORDER))
+    """Mark what needs a process, by its fixtures, and run the quick tiers first, and what needs Kubernetes last."""
     for item in items:
         if PROCESS_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("process")
-        if _tier(item.nodeid) == "cluster":
+        if tier(item.nodeid) == "cluster":
             item.add_marker("kubernetes")
+    items.sort(key=lambda item: (item.get_closest_marker("kubernetes") is not None, _place(tier(item.nodeid))))
 
 
 @pytest.fixture
@@ -65,12 +65,12 @@ class Tiers:
         self.skipped: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        tier = _tier(report.nodeid)
-        self.seconds[tier] += report.duration
+        name = tier(report.nodeid)
+        self.seconds[name] += report.duration
         if report.skipped and not hasattr(report, "wasxfail"):
-            self.skipped[tier][_reason(report)] += 1
+            self.skipped[name][_reason(report)] += 1
         elif report.when == "call":
-            self.ran[tier] += 1
+            self.ran[name] += 1
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self.skipped and _is_ci() and session.exitstatus == pytest.ExitCode.OK:
@@ -88,11 +88,11 @@ class Tiers:
     def table(self) -> list[str]:
         """Return the table, a line for each tier and one more for each further reason to skip."""
         rows = [("tier", "ran", "seconds", "skipped", "why", "how to fix")]
-        for tier in sorted(self.ran.keys() | self.skipped.keys()):
-            reasons = list(self.skipped[tier].items()) or [("", 0)]
+        for name in sorted(self.ran.keys() | self.skipped.keys(), key=_place):
+            reasons = list(self.skipped[name].items()) or [("", 0)]
             for number, (reason, count) in enumerate(reasons):
                 why, _, fix = reason.partition(_FIX)
-                first = (tier, str(self.ran[tier]), f"{self.seconds[tier]:.0f}") if number == 0 else ("", "", "")
+                first = (name, str(self.ran[name]), f"{self.seconds[name]:.0f}") if number == 0 else ("", "", "")
                 rows.append((*first, str(count), why, fix))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -105,7 +105,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(tiers)
 
 
-def _tier(nodeid: str) -> str:
+def _place(name: str) -> int:
+    return ORDER.index(name) if name in ORDER else len(ORDER)
+
+
+def tier(nodeid: str) -> str:
+    """Return the tier of a test, which is the folder that it is in."""
     path = nodeid.partition("::")[0].split("/")
     return path[1] if path[0] == TESTS.name and len(path) > 2 else path[0]
 

@@ -29,10 +29,7 @@ def _arguments() -> argparse.Namespace:
     )
     up.add_argument("--nodes", type=int, default=0, metavar="N", help="with --api-only: that many simulated nodes")
     up.set_defaults(action=_up)
-    build = commands.add_parser("build", help="build the programs that are not there yet")
-    build.set_defaults(action=_build)
-    for each in (up, build):
-        each.add_argument("--kubernetes", default=tools.KUBERNETES, metavar="VERSION", help="default: %(default)s")
+    up.add_argument("--kubernetes", default=tools.KUBERNETES, metavar="VERSION", help="default: %(default)s")
     down = commands.add_parser("down", help="take the cluster down, with all that it stored")
     down.set_defaults(action=lambda _: Cluster(state()).down())
     status = commands.add_parser("status", help="what of the cluster runs")
@@ -52,6 +49,7 @@ def _up(arguments: argparse.Namespace) -> None:
         return
     cluster = Cluster(state(), arguments.kubernetes)
     cluster.up()
+    cluster.keep()
     cluster.load(*map(images.product, images.PRODUCT))
     sys.stdout.write(f"The cluster is up:\n\n  export KUBECONFIG={cluster.kubeconfig}\n")
 
@@ -63,12 +61,6 @@ def _serve_api(version: str, nodes: int) -> None:
     ):
         sys.stdout.write(f"The API server is up, until Ctrl-C:\n\n  export KUBECONFIG={server.kubeconfig}\n")
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
-
-
-def _build(arguments: argparse.Namespace) -> None:
-    tools.build_kubernetes(arguments.kubernetes)
-    for tool in tools.TOOLS:
-        tools.build(tool)
 
 
 def _status(_: argparse.Namespace) -> None:

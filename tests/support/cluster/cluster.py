@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from support.cluster import images, manifests, prerequisites, tools
 from support.cluster.commands import ClusterError, run, until
@@ -30,8 +31,10 @@ DAEMONS = (
 PORT = 6443
 ETCD_PORT = 2379
 
-_LOCK = "lock"
+_LOCK, _USERS = "lock", "users"
+_KEPT = "kept"
 _READY_WITHIN = 120.0
+_WELL_WITHIN = 30.0
 _GRACE = 5.0
 """Seconds: an API server whose watches are held by others never ends by itself."""
 _IMPORT_WITHIN = 300.0
@@ -103,16 +106,39 @@ class Cluster:
             (self.folder / "up").write_text(self.version)
 
     def down(self) -> None:
-        """Take it down, whatever state it is in, with all that it stored; the folder stays, empty but for a lock."""
+        """Take it down, whatever state it is in, with all that it stored; the folder stays, empty but for its locks."""
         prerequisites.check_root()
         with self._held():
             self._clean()
 
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Have it up as long as the block. The last of its users takes it down, unless somebody said `keep`.
+
+        Whoever is killed is no user any more, so that what a killed run of the tests left ends with the next one.
+        """
+        self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        with (self.folder / _USERS).open("w") as users:
+            fcntl.flock(users, fcntl.LOCK_SH)
+            try:
+                self.up()
+                yield
+            finally:
+                with self._held():
+                    if _is_last(users) and not (self.folder / _KEPT).exists():
+                        self._clean()
+
+    def keep(self) -> None:
+        """Have it stay up when its users have gone."""
+        (self.folder / _KEPT).touch()
+
     def is_well(self) -> bool:
         """Whether it is up, complete, of this version, and all of its processes live."""
-        with contextlib.suppress(OSError):
-            same = (self.folder / "up").read_text() == self.version
-            return same and all(self.daemon(name).running for name in ("init", *DAEMONS)) and self.kubectl.ready()
+        with contextlib.suppress(OSError, ClusterError):
+            if (self.folder / "up").read_text() == self.version:
+                # On a busy machine an answer may be late, and whoever is not well is taken down.
+                until(lambda: self.kubectl.ready() or not self._lives(), within=_WELL_WITHIN, what="answer")
+                return self._lives()
         return False
 
     def load(self, *loaded: Image) -> None:
@@ -169,6 +195,9 @@ class Cluster:
 
         until(met, within=_READY_WITHIN, what=f"readiness of {name}, see {self.daemon(name).log}")
 
+    def _lives(self) -> bool:
+        return all(self.daemon(name).running for name in ("init", *DAEMONS))
+
     def _runs_containers(self) -> bool:
         with contextlib.suppress(ClusterError):
             return bool(self._containers("version"))
@@ -181,7 +210,7 @@ class Cluster:
     def _clean(self) -> None:
         self.machine.destroy()
         for path in self.folder.iterdir():
-            if path.name != _LOCK:
+            if path.name not in {_LOCK, _USERS}:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     @contextmanager
@@ -191,3 +220,11 @@ class Cluster:
         with (self.folder / _LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _is_last(users: TextIO) -> bool:
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

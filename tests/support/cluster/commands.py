@@ -48,7 +48,7 @@ def run(
             preexec_fn=partial(die_with, os.getpid()),
         )
     except FileNotFoundError as exc:
-        raise ClusterError(f"{command[0]} is not there: make cluster-deps") from exc
+        raise ClusterError(f"{command[0]} is not there: make test-deps") from exc
     except subprocess.TimeoutExpired as exc:
         raise ClusterError(f"not within {within:g} s: {_line(command)}") from exc
     if done.returncode:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from support import tiers
-from support.cluster import api_server as api_servers, images, prerequisites, targets, tools
+from support.cluster import api_server as api_servers, cache, images, prerequisites, targets, tools
 from support.cluster.api_server import ApiServer
 from support.cluster.cluster import Cluster, state
 from support.cluster.commands import ClusterError
@@ -41,6 +41,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--kubernetes"):
         config.hook.pytest_deselected(items=[item for item in items if not _is_at_api_level(item)])
         items[:] = filter(_is_at_api_level, items)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Wait for what `make test` has built meanwhile: whoever needs it, and whoever looks at the clock."""
+    if item.get_closest_marker("kubernetes") or tiers.tier(item.nodeid) == "chaos":
+        cache.settled()
 
 
 def _is_at_api_level(item: pytest.Item) -> bool:
@@ -117,15 +123,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
 def own_cluster() -> Iterator[Cluster]:
     """Yield our own cluster, for tests that stop its parts, load images or read its audit log.
 
-    One that was up before stays up; another one ends with the session.
+    One that `make cluster-up` brought up stays up; another one ends with the session, also if an earlier session that
+    was killed had left it.
     """
     own = Cluster(state())
     _require_machine()
-    was_up = own.is_well()
-    own.up()
-    yield own
-    if not was_up:
-        own.down()
+    with own.used():
+        yield own
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """What the machine must have, by what is to be run: the programs, and the right to make namespaces.
 
-Owns telling what is missing and which commands bring it. Does not own installing it: `make cluster-deps`.
+Owns telling what is missing and which command brings it. Does not own installing it: `support.requirements`.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 from support.cluster import tools
 from support.cluster.commands import ClusterError
 
-INSTALL = "make cluster-deps"
+INSTALL = "make test-deps"
 
 PACKAGES = {
     "containerd": "containerd",

