@@ -104,6 +104,8 @@ class Load:
         self.readings: list[Reading] = []
         self.history: dict[str, list[tuple[Position, str]]] = {}
         self.oks: list[float] = []
+        self.answers: Counter[str] = Counter()
+        """What attempts to publish were answered: a status, or `none`."""
         self.places: dict[str, Position] = {}
         """Where messages to rooms stand, as their senders were told."""
         self.ends: Counter[str] = Counter()
@@ -283,12 +285,12 @@ class Load:
         await self.api.close()
 
     async def patiently(self, step: Callable[[], Awaitable[Any]]) -> Any:
-        """Repeat a read until it works; reads are harmless."""
+        """Repeat a read until it works; reads are harmless. After about a second each, as Retry-After asks for."""
         while True:
             try:
                 return await step()
             except Lost:
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(self.random.uniform(0.5, 1.5))
 
     def _spawn(self, coroutine: Any, group: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(coroutine)

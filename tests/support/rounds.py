@@ -72,6 +72,8 @@ class Rounds:
     """Takes out of a record what the faults explain."""
     struck: int = 0
     """Faults that struck while a message was being sent."""
+    worst: float = 1.0
+    """The part of its messages that were acknowledged, in the round in which it was smallest."""
 
     async def run(self, folder: Path, *faults: Fault) -> checker.Record:
         """Chat through all rounds with every fault in each of them, in any order; then everything has to settle and
@@ -93,10 +95,12 @@ class Rounds:
         watching = asyncio.create_task(_watch_generator(scene.diary))
         for number in range(self.count):
             scene.diary.note(f"round {number + 1}")
+            before = len(scene.load.sent)
             chatting = asyncio.create_task(scene.load.run(self.seconds, RATE))
             await self._strike(scene, faults)
             await chatting
             await _last_words(scene.load)
+            self.worst = min(self.worst, checker.acknowledged(scene.load.sent[before:]))
         watching.cancel()
 
     async def _strike(self, scene: Scene, faults: Sequence[Fault]) -> None:
@@ -118,7 +122,8 @@ class Rounds:
         load, record = scene.load, self.excuse(scene.load.record())
         self.figure(
             f"{self.count} rounds of {self.seconds:.0f} s, {len(load.sent)} messages, "
-            f"{checker.acknowledged(load.sent):.3%} acknowledged, longest refusal {load.longest_refusal():.1f} s, "
+            f"{checker.acknowledged(load.sent):.3%} acknowledged ({self.worst:.3%} in the worst round), "
+            f"longest refusal {load.longest_refusal():.1f} s, "
             f"{len(record.segments)} rooms of connections checked, {len(load.readings)} read on after one was lost, "
             f"{self.struck} faults struck while a message was on its way"
         )
