@@ -24,6 +24,7 @@ from chatcluster.core.rates import Rate, Table
 from chatcluster.logic import authentication, passwords
 from chatcluster.logic.service import LogicService
 from chatcluster.v1 import logic_pb2, types_pb2
+from support import openapi
 from support.domain import CHEAP, World
 
 PASSWORD = "pw1"
@@ -113,7 +114,8 @@ async def running(options: Options | None = None) -> AsyncIterator[Api]:
         logic = Direct(_logic(world, hashes, options.policy))
         asgi = _app(logic, world, options)
         transport = httpx.ASGITransport(asgi, client=("203.0.113.7", 4711))
-        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        hooks = {"response": [openapi.check]}
+        async with httpx.AsyncClient(transport=transport, base_url="http://api", event_hooks=hooks) as client:
             yield Api(asgi, world, logic, client)
     finally:
         hashes.close()

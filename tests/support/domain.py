@@ -67,7 +67,7 @@ class World:
         self.presence = MemoryPresence(now=self.clock)
         self.sessions = sessions.Sessions(self.accounts, self.log)
         drawn = itertools.count()
-        self.tickets = tickets.Tickets(self.sessions, self.accounts, lambda: f"ticket-{next(drawn)}")
+        self.tickets = tickets.Tickets(self.sessions, self.accounts, lambda: f"ticket-{next(drawn):036}")
         self.publishing = publishing.Publishing(self.sessions, self.accounts, self.log, publishing.Bounds())
         self.reading = reading.Reading(self.sessions, self.log, ANSWER_BYTES)
         self.members = members.Members(self.sessions, self.accounts, self.presence, self.log, pushes=2)

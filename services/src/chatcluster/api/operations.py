@@ -15,9 +15,11 @@ from chatcluster.core import errors
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A body that is no JSON of ours."""
+    """A body that is none of our shapes."""
 
     type: str
+    shape: str
+    """What it is to a JSON Schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Operation:
     parameters: Sequence[Parameter] = field(default=())
     public: bool = False
     """It needs no session."""
+    pure: bool = False
+    """It asks nobody, so it cannot fail."""
 
 
 def routes(operations: Iterable[Operation]) -> dict[str, dict[str, Handler]]:

@@ -6,12 +6,14 @@ modules v1_*), nor what stands in their JSON (shapes).
 
 from starlette.responses import Response
 
+import chatcluster
 from chatcluster.api import problems, shapes
 from chatcluster.api.backend import Backend
 from chatcluster.api.bodies import Bodies
 from chatcluster.api.edge import Dialect
 from chatcluster.api.limits import Limits
 from chatcluster.api.operations import Operation
+from chatcluster.api.v1_about import About
 from chatcluster.api.v1_accounts import Accounts
 from chatcluster.api.v1_messages import Messages
 from chatcluster.api.v1_rooms import Rooms
@@ -30,8 +32,9 @@ DIALECT = Dialect(
 
 def operations(backend: Backend, bodies: Bodies, limits: Limits, gateways: shapes.Gateways) -> list[Operation]:
     """Every v1 operation, in the order in which they are shown."""
-    return [
+    listed = [
         *Accounts(backend, bodies, limits, gateways).operations(),
         *Messages(backend, bodies, limits).operations(),
         *Rooms(backend, bodies).operations(),
     ]
+    return [*listed, *About(listed, chatcluster.__version__).operations()]
