@@ -13,8 +13,8 @@ from chatcluster.connect.chain import SILENCE
 from chatcluster.core import ids
 from chatcluster.core.ids import ShardId
 from chatcluster.local import programs
-from chatcluster.log import log
-from chatcluster.task import dispatch
+from chatcluster.log import log, wire
+from chatcluster.task import dispatch, poison
 from chatcluster.task.callers import Callers
 from chatcluster.task.lane import Bounds
 from chatcluster.task.worker import CURSOR_DELAY
@@ -220,6 +220,33 @@ async def test_private_messages_are_copied_to_both_inboxes(world: World) -> None
     assert await world.inbox(BOB) == sent
     told = gateway.told(ids.inbox(BOB))
     assert sorted(set(told), key=told.index) == sent
+
+
+@pytest.mark.full
+async def test_message_that_redis_cannot_copy_is_set_aside_in_the_end(world: World) -> None:
+    """Somebody spoiled an inbox: its shard is left again and again, counted, until the message is blamed for it. It is
+    among the dead letters then, and everything behind it goes on.
+    """
+    shard, inbox = ids.shard_of(TALK, SHARDS), ids.inbox(BOB)
+    spoiled = wire.Keys(PREFIX).room(ids.shard_of(inbox, SHARDS), inbox)
+    async with world.system.redis.client() as client:
+        await client.set(spoiled, "nonsense")
+    gateway = await world.gateway("gw", TALK)
+    await world.system.add_task()
+    await world.post(TALK, "a")
+
+    await world.settled([TALK], within=60)
+
+    [letter] = await world.log.dead_letters(shard, 10)
+    assert letter.reason == poison.DEADLY
+    assert await world.system.task[0].metric("chat_shards_stuck_total", step="copy") == poison.GUILT
+    async with world.system.redis.client() as client:
+        await client.delete(spoiled)
+    await world.post(TALK, "b")
+    await eventually(lambda: "b" in gateway.told(TALK), within=10)
+    await eventually(lambda: world.has_copies(BOB, "b"), within=10)
+    assert await world.log.replay(shard, letter.entry.id)
+    await eventually(lambda: world.has_copies(BOB, "b", "a"), within=10)
 
 
 async def test_shards_of_a_killed_task_are_taken_over(world: World) -> None:

@@ -149,6 +149,10 @@ class World:
         [found] = await self.log.history([log.Read(ids.inbox(user), limit=1000)])
         return [pb.Message.FromString(publication.body).text for publication in found.publications]
 
+    async def has_copies(self, user: UserId, *texts: str) -> bool:
+        """Whether exactly these are in a user's inbox."""
+        return await self.inbox(user) == list(texts)
+
     async def passed_over(self, reason: str) -> float:
         """How often tasks have passed a gateway over."""
         return sum(
