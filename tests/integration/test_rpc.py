@@ -1,6 +1,7 @@
 """The three modules core.rpc* over real sockets: what a caller is told when servers refuse, fail, hang and die."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -323,6 +324,18 @@ async def test_a_server_with_too_many_calls_is_busy(cluster: Cluster, monkeypatc
 
     logic.answering.set()
     assert await first == logic_pb2.PublishResponse()
+
+
+async def test_answer_that_comes_too_late_is_no_error(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    """gRPC tells of it as of an exception of ours, if it hears of the caller's end too late; that is not logged."""
+    await cluster.serve(Logic())
+    its_own = logging.getLogger("grpc._cython.cygrpc")
+    method = b"/chatcluster.v1.LogicService/Publish"
+
+    its_own.error("ExecuteBatchError raised in core by servicer method [%s]", method)
+    its_own.error("Unexpected [%s] raised by servicer method [%s]", "ValueError", method)
+
+    assert [record.args for record in caplog.records] == [("ValueError", method)]
 
 
 class Slow(Logic):

@@ -5,6 +5,7 @@ one canonical log line, and grpc.health.v1. Does not own the services. It lives 
 """
 
 import hmac
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -39,6 +40,7 @@ async def serve(
     refused as busy. Servicers raise `errors.ChatError`; anything else is logged and answered as INTERNAL. Raises
     RuntimeError when the address is taken. The caller stops it: `await server.stop(grace)`.
     """
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_late_answer)
     server = grpc.aio.server(interceptors=[_Guard(secret)], options=_OPTIONS)
     for register in registrations:
         register(server)
@@ -98,6 +100,13 @@ class _Guard(grpc.aio.ServerInterceptor):
                 return response
 
         return answer
+
+
+def _is_no_late_answer(record: logging.LogRecord) -> bool:
+    """Whether gRPC tells of anything but an answer whose caller has gone. It takes that for an error of ours, with a
+    traceback, when it hears of the caller's end a moment too late: on a busy machine whenever a caller lost patience.
+    """
+    return not record.getMessage().startswith("ExecuteBatchError raised in core")
 
 
 async def _refuse(_request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
