@@ -29,6 +29,22 @@ def test_what_no_user_is_called_is_nobody(written: str) -> None:
         asking.user(request(user=written))
 
 
+@pytest.mark.parametrize(
+    ("written", "number"), [(b"5", 5), (b"5.0", 5), (b"5e2", 500), (b"9007199254740991", 2**53 - 1)]
+)
+def test_a_whole_number_is_whole_however_it_is_written(written: bytes, number: int) -> None:
+    """As JSON Schema has it, and without losing a bit."""
+    mark = asking.decoded(b'{"epoch":"","offset":' + written + b"}", shapes.Mark)
+    assert int(mark.offset) == number
+
+
+@pytest.mark.parametrize("written", [b"0.5", b"-1", b"9007199254740992", b"NaN", b"1e400", b'"1"', b"true"])
+def test_another_number_is_refused(written: bytes) -> None:
+    """Rather than rounded."""
+    with pytest.raises(errors.Invalid):
+        asking.decoded(b'{"epoch":"","offset":' + written + b"}", shapes.Mark)
+
+
 @given(st.binary())
 def test_any_bytes_raise_nothing_but_invalid(body: bytes) -> None:
     """Whatever a body holds, it is what was expected or refused."""

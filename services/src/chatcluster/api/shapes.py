@@ -44,7 +44,8 @@ class _Secret(Struct, frozen=True):
         return f"{type(self).__name__}(...)"
 
 
-# -- bodies. A field that this version does not know is refused: to ignore it would be a lie.
+# -- bodies. A field that this version does not know is refused: to ignore it would be a lie. Whole numbers are whole
+# however they are written (JSON Schema, 6.1.1: 1.0 is an integer), which is why they are floats here.
 
 
 class Credentials(_Secret, forbid_unknown_fields=True, frozen=True):
@@ -69,13 +70,13 @@ class Draft(Struct, forbid_unknown_fields=True, frozen=True):
         str,
         Meta(
             min_length=1,
-            max_length=65_536,
             description="4,096 bytes of UTF-8 unless set otherwise, without control characters but newline and tab.",
             extra_json_schema={"format": "text"},
         ),
     ]
     age_ms: Annotated[
-        int, Meta(ge=0, lt=2**32, description="How long ago the first try was, by the sender's own clock.")
+        float,
+        Meta(ge=0, lt=2**32, multiple_of=1, description="How long ago the first try was, by the sender's own clock."),
     ] = 0
 
 
@@ -83,7 +84,7 @@ class Mark(Struct, forbid_unknown_fields=True, frozen=True):
     """The position of the last publication that was read."""
 
     epoch: Epoch
-    offset: Offset
+    offset: Annotated[float, Meta(ge=0, le=MAX_EXACT, multiple_of=1)]
 
 
 # -- answers. Clients ignore fields that they do not know.

@@ -119,7 +119,7 @@ class Messages:
         """Answered with 201, or with 200 when an earlier attempt with the same id had stored it."""
         draft.message_id = asking.message_id(request)
         content = await asking.body(request, self._bodies, shapes.Draft)
-        draft.text, draft.age_ms = content.text, content.age_ms
+        draft.text, draft.age_ms = content.text, int(content.age_ms)
         self._limits.take(draft.session)
         stored = await self._backend.publish(draft)
         place = stored.position

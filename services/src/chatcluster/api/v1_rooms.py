@@ -112,7 +112,7 @@ class Rooms:
         """Store how far a room was read; answered with what is stored now."""
         session, room = asking.session(request), asking.room(request)
         mark = await asking.body(request, self._bodies, shapes.Mark)
-        position = types_pb2.Position(epoch=mark.epoch, offset=mark.offset)
+        position = types_pb2.Position(epoch=mark.epoch, offset=int(mark.offset))
         return problems.answer(shapes.position(await self._backend.mark(session, room, position)))
 
     async def reads(self, request: Request) -> Response:
