@@ -139,12 +139,12 @@ def test_overflow_of_a_joining_room_is_read_from_history(rig: Rig) -> None:
 
 
 def test_item_that_cannot_be_encoded_fails_alone(rig: Rig) -> None:
-    """It is counted, and the others are shown."""
+    """It is counted, and told as a gap where a protocol has a word for that; the others are shown."""
     listener = rig.joined()
 
     assert rig.deliver(10, 13, 1, others=[publication(2, body=b"bad"), publication(3)]) == 1
 
-    assert listener.words == ["1", "3"]
+    assert listener.words == ["1", "gap:2-2", "3"]
     assert rig.count.failures == ["b'bad'"]
 
 

@@ -307,9 +307,7 @@ class Hub:
             except Exception as error:  # noqa: BLE001 - whatever one item does, the others are shown
                 self._observer.failed(item, error)
                 failed += 1
-                if isinstance(
-                    item, pb.Publication
-                ):  # history has the same bytes: whoever is told of gaps is told of it
+                if isinstance(item, pb.Publication):  # history has the same bytes, so it can only be told
                     parts.append(codec.encode(Gap(RoomName(item.room), item.offset, item.offset)))
         return b"".join(parts), failed
 
