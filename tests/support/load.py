@@ -104,8 +104,6 @@ class Load:
         self.readings: list[Reading] = []
         self.history: dict[str, list[tuple[Position, str]]] = {}
         self.oks: list[float] = []
-        self.answers: Counter[str] = Counter()
-        """What attempts to publish were answered: a status, or `none`."""
         self.places: dict[str, Position] = {}
         """Where messages to rooms stand, as their senders were told."""
         self.ends: Counter[str] = Counter()
