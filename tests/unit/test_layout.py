@@ -13,7 +13,7 @@ SOURCES = {
 TOP = {
     *("operator", "services", "charts", "crds", "proto", "tests", "kind-config.yaml", "Makefile"),
     *("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "examples", "docs"),
-    *("services.lock", "operator.lock", "dev.lock"),
+    *("services.lock", "cli.lock", "operator.lock", "dev.lock"),
     *("build", "dist"),
 }
 """The last line is what tools leave behind, and git ignores."""
@@ -38,6 +38,10 @@ ELSEWHERE = {
     **dict.fromkeys(
         (f"client/{name}" for name in ("asking", "client", "link", "room", "transport")),
         "integration/test_client.py",
+    ),
+    **dict.fromkeys(
+        ("client/rest", *(f"cli/{name}" for name in ("accounts", "app", "doctor", "messages", "people"))),
+        "integration/test_cli.py",
     ),
     "client/events": "unit/client/test_protocol.py",
     "client/items": "unit/client/test_track.py",

@@ -85,6 +85,50 @@ class AuthAnswer(msgspec.Struct, frozen=True):
         return Session(self.user.user, self.expires_ms, self.time_ms)
 
 
+class Opened(msgspec.Struct, frozen=True):
+    """To logging in or registering, by REST."""
+
+    token: str
+    expires_ms: int
+    user: frames.Person
+
+
+class Gateways(msgspec.Struct, frozen=True):
+    """Where clients connect."""
+
+    websocket: list[str] = []
+
+
+class KeptRoom(msgspec.Struct, frozen=True):
+    """A room that the user keeps."""
+
+    room: str
+    epoch: str
+    offset: int
+    unread: int = 0
+
+
+class KeptRooms(msgspec.Struct, frozen=True):
+    """All of them."""
+
+    rooms: list[KeptRoom] = []
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """A private conversation."""
+
+    room: str
+    user: frames.Person
+    offset: int
+    unread: int = 0
+
+
+class Conversations(msgspec.Struct, frozen=True):
+    """All of them."""
+
+    conversations: list[Conversation] = []
+
+
 def read(kind: str, fields: Mapping[str, Any]) -> Receipt | Page | Presence | int | None:
     """The answer to a request of this kind. Raises `frames.BadFrame`."""
     match kind:

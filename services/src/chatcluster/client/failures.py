@@ -2,8 +2,7 @@
 
     errors.ChatError
     ├── Closed          this client is over; `disconnect` is the close code
-    ├── NotJoined       typing in a room that was not joined
-    └── TooManyRooms    the connection has as many rooms as it may have
+    └── NotJoined       typing in a room that was not joined
 
 Owns these, how a refusal becomes an error, and the client's side of the table in docs/disconnects.md: come back, or do
 not. Does not own how long to wait (backoff). Pure.
@@ -38,16 +37,9 @@ class NotJoined(errors.ChatError):
     code = "not_joined"
 
 
-class TooManyRooms(errors.ChatError):
-    """This connection has as many rooms as it may have."""
-
-    code = "too_many_rooms"
-
-
 def of_refusal(refusal: frames.Refusal) -> errors.ChatError:
     """The error that an application gets."""
-    own = {each.code: each for each in (NotJoined, TooManyRooms)}
-    kind = own.get(refusal.code) or errors.by_code(refusal.code)
+    kind = NotJoined if refusal.code == NotJoined.code else errors.by_code(refusal.code)
     return kind(refusal.detail, retry_after=refusal.retry_after)
 
 

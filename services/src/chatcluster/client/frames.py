@@ -141,19 +141,27 @@ _PUSHES: Mapping[str, type[Push]] = {
 
 def decode(text: str | bytes) -> Push | Ok | Refusal | None:
     """One frame of a gateway; None for one that a newer gateway may send and this client does not know."""
-    try:
-        document = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
-        raise BadFrame(f"not JSON: {exc}") from exc
-    if not isinstance(document, dict) or not isinstance(document.get("type"), str):
-        raise BadFrame("not an object with a type")
-    match document["type"]:
+    document = parse(text)
+    match document.get("type"):
         case "ok":
             return Ok(read({"id": document.get("id")}, dict[str, int])["id"], document)
         case "error":
             return read({**document, "id": document.get("id") or 0}, Refusal)
-        case kind:
+        case str(kind):
             return read(document, _PUSHES[kind]) if kind in _PUSHES else None
+        case _:
+            raise BadFrame("it has no type")
+
+
+def parse(text: str | bytes) -> dict[str, Any]:
+    """A JSON object. Raises `BadFrame`."""
+    try:
+        document = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        raise BadFrame(f"it is not JSON: {exc}") from exc
+    if not isinstance(document, dict):
+        raise BadFrame("it is no JSON object")
+    return document
 
 
 def read(fields: Mapping[str, Any], answer: type[T]) -> T:

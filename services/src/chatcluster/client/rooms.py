@@ -36,7 +36,7 @@ class Rooms:
         if track.name in self._tracks:
             raise errors.Invalid(f"{track.name} is joined already: a client shows it once")
         if len(self._tracks) >= MOST:
-            raise failures.TooManyRooms(f"a client has at most {MOST} rooms")
+            raise errors.TooManyRooms(f"a client has at most {MOST} rooms")
         self._tracks[track.name] = track
         self._waiting[track] = key
 

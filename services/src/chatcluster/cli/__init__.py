@@ -1,0 +1,1 @@
+"""The command line: to run ChatCluster, to try it and to script with it. docs/cli.md."""

@@ -1,0 +1,153 @@
+"""The REST api, as far as an application without a page wants it: accounts, where the gateways are, messages, rooms.
+
+Owns the calls and how a problem becomes an error of `chatcluster.core.errors`; no exception of the HTTP library leaves
+this module. Does not own connections to gateways (client). Every call has a deadline; what is worth repeating is left
+to whoever calls, but for messages, which are repeated with their key.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from chatcluster.client import answers, backoff, frames
+from chatcluster.client.items import Page, Position, Presence, Receipt
+from chatcluster.core import errors
+
+ANSWER_WITHIN = 15.0
+"""Seconds for a request; the api itself repeats what fails for about ten."""
+SEND_FOR = 30.0
+"""Seconds for which a message is sent again."""
+_LARGEST = 4 * 1024 * 1024
+"""Bytes of an answer."""
+
+
+class Rest:
+    """One api, as long as an `async with` block."""
+
+    def __init__(self, url: str, token: str = "") -> None:
+        self.url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http: aiohttp.ClientSession | None = None
+        self.date: str | None = None
+        """The `Date` of the last answer."""
+
+    async def __aenter__(self) -> Self:
+        timeout = aiohttp.ClientTimeout(total=ANSWER_WITHIN)
+        self._http = aiohttp.ClientSession(timeout=timeout, headers=self._headers, trust_env=True)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._http:
+            await self._http.close()
+
+    # -- accounts
+
+    async def register(self, name: str, password: str) -> answers.Opened:
+        """Create an account and open its first session."""
+        return await self._open("/v1/accounts", name, password)
+
+    async def log_in(self, name: str, password: str) -> answers.Opened:
+        """Open another session."""
+        return await self._open("/v1/sessions", name, password)
+
+    async def log_out(self) -> None:
+        """End this session."""
+        await self.call("DELETE", "/v1/sessions/current")
+
+    async def gateways(self) -> list[str]:
+        """The websocket addresses of the gateways; any of them will do."""
+        return frames.read(await self.call("GET", "/v1/gateways"), answers.Gateways).websocket
+
+    # -- messages and rooms
+
+    async def send(self, target: Mapping[str, Any], text: str, message_id: str | None = None) -> Receipt:
+        """Publish to `{"room": …}` or `{"user": …}`, once, however often it has to be sent."""
+        path = (
+            f"/v1/rooms/{quote(target['room'])}/messages"
+            if "room" in target
+            else f"/v1/users/{target['user']}/messages"
+        )
+        key, first, tries = message_id or str(uuid.uuid4()), time.monotonic(), 0
+        doubtful = False
+        while True:
+            age_ms = round((time.monotonic() - first) * 1000) if tries else 0
+            try:
+                fields = await self.call("POST", path, {"text": text, "age_ms": age_ms}, key=key)
+                return frames.read({**fields, "message_id": key}, answers.SendAnswer).receipt()
+            except errors.ChatError as exc:
+                doubtful |= isinstance(exc, errors.OutcomeUnknown)
+                if not exc.temporary:
+                    raise
+                if time.monotonic() - first > SEND_FOR:
+                    raise (errors.OutcomeUnknown(str(exc)) if doubtful else exc) from exc
+                await asyncio.sleep(exc.retry_after or backoff.longest(tries))
+                tries += 1
+
+    async def history(self, room: str, limit: int, before: Position | None = None) -> Page:
+        """A page of a room's history, the oldest first: the newest, or those before a position."""
+        query: dict[str, str | int] = {"limit": limit}
+        if before:
+            query |= {"epoch": before.epoch, "before": before.offset}
+        return frames.read(
+            await self.call("GET", f"/v1/rooms/{room}/messages", query=query), answers.HistoryAnswer
+        ).page()
+
+    async def members(self, room: str) -> Presence:
+        """Who is in a room now."""
+        return frames.read(await self.call("GET", f"/v1/rooms/{quote(room)}/members"), answers.MembersAnswer).presence()
+
+    async def rooms(self) -> list[answers.KeptRoom]:
+        """The rooms that the user keeps."""
+        return frames.read(await self.call("GET", "/v1/rooms"), answers.KeptRooms).rooms
+
+    async def keep(self, room: str) -> None:
+        """Put a room on that list."""
+        await self.call("PUT", f"/v1/rooms/{quote(room)}")
+
+    async def conversations(self) -> list[answers.Conversation]:
+        """The user's private conversations, the one spoken in last first."""
+        return frames.read(await self.call("GET", "/v1/conversations"), answers.Conversations).conversations
+
+    # -- the wire
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, query: Mapping[str, str | int] | None = None, key: str = ""
+    ) -> dict[str, Any]:
+        """One request. Raises what the api refused it with; `Unavailable` when nobody was there to ask,
+        `OutcomeUnknown` when there was no answer to something that may have been done.
+        """
+        assert self._http, "enter the block first"
+        headers = {"Idempotency-Key": key} if key else None
+        try:
+            async with self._http.request(method, self.url + path, json=body, params=query, headers=headers) as answer:
+                self.date = answer.headers.get("Date")
+                text = await answer.content.read(_LARGEST)
+                return _read(answer.status, text, answer.headers.get("Retry-After", ""))
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as exc:
+            raise errors.Unavailable(f"no api at {self.url} ({exc})") from exc
+        except (aiohttp.ClientError, TimeoutError) as exc:
+            kind = errors.Unavailable if method == "GET" else errors.OutcomeUnknown
+            raise kind(f"no answer from {self.url} ({str(exc) or 'in time'})") from exc
+
+    async def _open(self, path: str, name: str, password: str) -> answers.Opened:
+        return frames.read(await self.call("POST", path, {"name": name, "password": password}), answers.Opened)
+
+
+def _read(status: int, text: bytes, retry_after: str) -> dict[str, Any]:
+    try:
+        document = frames.parse(text) if text else {}
+    except frames.BadFrame as exc:
+        raise errors.ChatError(f"this is not ChatCluster's api: {status}, and {exc}") from exc
+    if status < 400:
+        return document
+    seconds = float(retry_after) if retry_after.isdecimal() else None
+    kind = errors.by_code(str(document.get("code", "")))
+    raise kind(str(document.get("detail") or f"HTTP status {status}"), retry_after=seconds)
