@@ -80,26 +80,26 @@ class Walker:
         self.steps.append(Step(spec, end, time.monotonic() - begun))
 
     async def _is_accepted(self, spec: Spec) -> bool:
-        """Whether the API server takes it: of the ChatCluster that there is, or of a new one."""
-        if self._name and await self._takes(self._name, spec) is None:
+        """Whether the API server takes it: of the ChatCluster that there is, or of a new one in its place."""
+        if self._name and await self._says(self._name, spec):
             return True
-        refusal = await self._takes(f"walk-{self._made + 1}", spec)
-        if refusal is not None:
-            assert is_explained(spec, refusal), refusal
+        name = f"walk-{self._made + 1}"
+        if not await self._says(name, spec):
             return False
         if self._name:
             await self._api.delete(names.KIND, self._name)
-        self._made += 1
-        self._name = f"walk-{self._made}"
+        self._made, self._name = self._made + 1, name
         return True
 
-    async def _takes(self, name: str, spec: Spec) -> str | None:
+    async def _says(self, name: str, spec: Spec) -> bool:
+        """Have a ChatCluster say this; whether the API server has let it."""
+        refusal = ""
         try:
             await self._api.chatcluster(name, spec)
         except errors.Rejected as exc:
-            return str(exc)
-        assert problems(spec) == []
-        return None
+            refusal = str(exc)
+        assert is_explained(spec, refusal), f"{refusal or 'accepted'}: {spec}"
+        return not refusal
 
     async def _is_ready(self, _: Spec) -> bool:
         found = await self._condition("Ready")
@@ -146,7 +146,9 @@ def problems(spec: Spec) -> list[str]:
 
 
 def is_explained(spec: Spec, refusal: str) -> bool:
-    """Whether a refusal names a field, and there is a reason for it."""
+    """Whether a refusal names a field and has a reason; or, if there was none, there is none."""
+    if not refusal:
+        return problems(spec) == []
     return "spec." in refusal and bool(problems(spec) or any(rule in refusal for rule in RULES))
 
 
@@ -193,7 +195,7 @@ async def test_a_random_walk_on_real_pods(
 ) -> None:
     """Ten specs that one node can run, and in which every program finds its settings good; or refused by field."""
     operating.install_crd(own_cluster.kubectl)
-    api, walker = Api(own_cluster.kubeconfig, namespace.namespace), None
+    api = Api(own_cluster.kubeconfig, namespace.namespace)
     environ = {
         "CHATCLUSTER_OPERATOR_NAMESPACES": namespace.namespace,
         "CHATCLUSTER_OPERATOR_SERVICES_IMAGE": product_images["services"],
