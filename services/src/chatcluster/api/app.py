@@ -1,6 +1,6 @@
 """The paths of api, as one list, and what happens beside them.
 
-Owns which handler a path and method has. Does not own the handlers (gochat, v1).
+Owns which handler a path and method has. Does not own the handlers (gochat, v1, page).
 """
 
 from starlette.requests import Request
@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chatcluster.api import gochat, operations, refusals, shapes, v1
+from chatcluster.api import gochat, operations, page, refusals, shapes, v1
 from chatcluster.api.backend import Backend
 from chatcluster.api.bodies import Bodies
 from chatcluster.api.edge import Edge, Endpoint, by_method
@@ -23,9 +23,11 @@ def build(backend: Backend, bodies: Bodies, limits: Limits, gateways: shapes.Gat
     """The ASGI app. `gateways` is where clients find them."""
     eight = gochat.Gochat(backend, bodies, limits).routes()
     others = operations.routes(v1.operations(backend, bodies, limits, gateways))
+    files = page.Page(gateways.websocket).routes()
     endpoints = [
         *(Endpoint(path, gochat.DIALECT, by_method({"POST": handler})) for path, handler in eight.items()),
         *(Endpoint(path, v1.DIALECT, by_method(handlers)) for path, handlers in others.items()),
+        *(Endpoint(path, page.DIALECT, by_method(handlers)) for path, handlers in files.items()),
     ]
     router = Router(
         [Route(endpoint.path, endpoint) for endpoint in endpoints],
