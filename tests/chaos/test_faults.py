@@ -55,11 +55,14 @@ def _kill(part: str) -> Fault:
 
 
 async def _restart_redis(scene: Scene) -> None:
-    """Kill it and have it back with its append-only file: nobody is told to reload."""
+    """Kill it and have it back with its append-only file, which is written anew then, as by every supervisor of ours:
+    nobody is told to reload.
+    """
     scene.diary.note(f"redis is killed, {scene.load.in_flight} messages on their way")
     await scene.system.redis.kill()
     await scene.system.redis.start()
     scene.diary.note("redis is back")
+    await _rewrite(scene.system.redis)
 
 
 async def test_killed_programs_and_a_restarted_redis_lose_nothing(tmp_path: Path, kills: Rounds) -> None:
@@ -151,7 +154,7 @@ async def _rewrite(server: RedisServer) -> None:
     """Have Redis write its file anew: 7.0 keeps half of a torn transaction there, and a second crash would run it."""
     async with server.client() as client:
         await client.bgrewriteaof()
-        await eventually(lambda: _is_rewritten(server), within=30, what="a new append-only file")
+        await eventually(lambda: _is_rewritten(server), within=60, every=0.2, what="a new append-only file")
 
 
 async def _is_rewritten(server: RedisServer) -> bool:

@@ -86,7 +86,8 @@ class Rounds:
                 await self._play(scene, faults)
                 await self._settle(scene)
                 self._hold(scene)
-            except AssertionError as failure:
+            except Exception as failure:
+                scene.diary.note(f"the run ended by {type(failure).__name__}: {failure}")
                 failure.add_note(f"Report: {self._report(folder, scene)}")
                 raise
             return scene.load.record()
@@ -135,9 +136,12 @@ class Rounds:
         assert "Traceback" not in system.logged(scene.system.processes)
 
     def _report(self, folder: Path, scene: Scene) -> Path:
-        record = self.excuse(scene.load.record())
+        record = scene.load.record()
+        if record.history:  # else it ended before anything could be compared with what is stored
+            record = self.excuse(record)
+        found = checker.violations(record) if record.history else []
         logs = [process.log for process in scene.system.processes] + [scene.system.redis.log]
-        return diary.write(folder, scene.diary, record, checker.violations(record), logs)
+        return diary.write(folder, scene.diary, record, found, logs)
 
 
 async def _watch_generator(diary: Diary) -> None:
