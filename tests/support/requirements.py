@@ -43,9 +43,7 @@ def packages() -> None:
 def programs() -> None:
     """Build what is missing; raises `ClusterError` when something cannot be built here."""
     with cache.filling():
-        tools.build_kubernetes()
-        for tool in tools.TOOLS:
-            tools.build(tool)
+        tools.build()
         schemas.prepare()
         kind.prepare()
         prerequisites.check()
@@ -54,7 +52,7 @@ def programs() -> None:
 
 def oldest() -> None:
     """Build the oldest Kubernetes that has to work; raises `ClusterError` likewise."""
-    tools.build_kubernetes(tools.OLDEST_KUBERNETES)
+    tools.build(tools.OLDEST_KUBERNETES)
 
 
 STEPS = {"packages": packages, "programs": programs, "oldest": oldest}

