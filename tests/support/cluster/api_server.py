@@ -24,6 +24,8 @@ from support.cluster.kubectl import Kubectl, Manifest
 NODE_PODS = 1_000
 
 _STAGES = tools.SOURCE.parent / "simulation.yaml"
+_UNLIMITED = ("--kube-api-qps=500", "--kube-api-burst=1000")
+"""Their own limits are for clusters whose pods take time to start: thousands would wait minutes for them."""
 _READY_WITHIN = 60.0
 _GRACE = 20.0
 _LOGGED = 3_000
@@ -163,8 +165,8 @@ def _simulation(plane: ControlPlane) -> list[tuple[str, list[str]]]:
         "--server-address=127.0.0.1:0",
     ]
     return [
-        ("kube-controller-manager", plane.controller_manager()),
-        ("kube-scheduler", plane.scheduler()),
+        ("kube-controller-manager", [*plane.controller_manager(), *_UNLIMITED]),
+        ("kube-scheduler", [*plane.scheduler(), *_UNLIMITED]),
         ("provisioner", plane.provisioner()),
         ("kwok", kwok),
     ]
