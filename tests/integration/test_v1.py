@@ -132,6 +132,23 @@ async def test_two_gateways_and_both_transports(system: System, token: Callable[
         await eventually(lambda: one.texts("user:1") == two.texts("user:2") == three.texts("user:2") == ["psst"])
 
 
+async def test_hints_reach_the_room(system: System, token: Callable[[str], Any]) -> None:
+    """Typing and read positions, by way of logic and task, to clients of the other gateway."""
+    ann, bob = await token("ann"), await token("bob")
+    async with websocket(system.websocket_url(0)) as one, websocket(system.websocket_url(1)) as two:
+        for talk, shown in ((one, ann), (two, bob)):
+            await talk.call("auth", token=shown)
+            await talk.call("join", room=ROOM)
+        stored = await one.call("send", room=ROOM, message_id="m", text="hello")
+        place = {"epoch": stored["epoch"], "offset": stored["offset"]}
+        assert (await one.call("typing", room=ROOM))["type"] == "ok"
+        assert (await one.call("read", room=ROOM, **place))["type"] == "ok"
+
+        user = {"id": 1, "name": "ann"}
+        await eventually(lambda: {"type": "typing", "room": ROOM, "user": user} in two.frames)
+        await eventually(lambda: {"type": "read", "room": ROOM, "user": user, **place} in two.frames)
+
+
 async def test_a_client_of_a_gateway_that_dies_goes_on_at_another(system: System, token: Callable[[str], Any]) -> None:
     """With its position: what was said meanwhile comes first, and nothing comes twice."""
     ann, bob = await token("ann"), await token("bob")

@@ -17,7 +17,7 @@ from support import kind, schemas
 from support.cluster import cache, images, prerequisites, tools
 from support.cluster.commands import ClusterError
 
-REDIS = "redis-server"
+REDIS, BROWSER = "redis-server", "chromium"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -59,13 +59,15 @@ STEPS = {"packages": packages, "programs": programs, "oldest": oldest}
 
 
 def _missing_packages() -> list[str]:
-    cluster = prerequisites.missing_packages() if sys.platform == "linux" else []
+    others = [] if shutil.which(BROWSER) else [BROWSER]
+    if sys.platform == "linux":
+        others += prerequisites.missing_packages()
     if _has_redis(os.environ):
-        return cluster
+        return others
     if _has_redis({"PATH": _SYSTEM_PATH}):
         sys.stderr.write(f"The system's Redis is not on PATH ({_SYSTEM_PATH}): only the wheel's Valkey is tested.\n")
-        return cluster
-    return [REDIS, *cluster]
+        return others
+    return [REDIS, *others]
 
 
 def _has_redis(environ: Mapping[str, str]) -> bool:

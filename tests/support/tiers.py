@@ -15,7 +15,7 @@ TESTS = Path(__file__).parent.parent
 PROCESS_FIXTURES = {"redis_program", "system", "api_server", "start_api_server", "cluster", "own_cluster"}
 """Who uses one of these has a process beside its own."""
 
-ORDER = ("unit", "contract", "simulation", "integration", "chaos", "cluster")
+ORDER = ("unit", "contract", "simulation", "integration", "browser", "chaos", "cluster")
 """In which tiers run: a mistake shows the sooner. Tests of any tier that need Kubernetes come after the others."""
 
 _FIX = " -- fix: "

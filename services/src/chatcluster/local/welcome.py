@@ -13,7 +13,8 @@ def text(settings: Settings) -> str:
     return f"""
 ChatCluster is up.
 
-  REST        http://127.0.0.1:{settings.api_port}
+  page        http://127.0.0.1:{settings.api_port}/
+  REST        http://127.0.0.1:{settings.api_port}/v1/docs
   websocket   {websockets}
   TCP         {tcps}
   metrics     http://127.0.0.1:{settings.health_port}/metrics (api), and the six ports after it

@@ -301,6 +301,7 @@ export class Chat extends EventTarget {
 
   send(place, text) {
     const message = { id: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`, text, began: Date.now(), state: 'sending' };
+    this.typed = 0;
     place.sending.push(message);
     this.tell('place', place);
     this.sendAll(place);

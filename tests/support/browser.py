@@ -1,0 +1,89 @@
+"""People with browsers: Debian's Chromium, driven by Playwright, on a running system's page."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from playwright.async_api import Browser, Page, async_playwright
+
+from support import tiers
+from support.system import System
+
+PASSWORD = "a-secret-of-the-tests"
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """Run Chromium as long as the block; skip the test loudly where there is none."""
+    program = shutil.which("chromium")
+    if program is None:
+        tiers.missing("no chromium", "make test-deps, as root on Debian")
+    async with async_playwright() as playwright:
+        # Root has no sandbox of its own to put it in; it sees nothing but the system under test.
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+async def tell_gateways(system: System) -> None:
+    """Have the api tell its clients where the gateways are, as `make up` does."""
+    (api,) = system.api
+    urls = ",".join(system.websocket_url(number) for number in range(len(system.connect)))
+    api.environ = {**api.environ, "CHATCLUSTER_API_WEBSOCKET_URL": urls}
+    await api.restart()
+
+
+@dataclass
+class Person:
+    """Somebody in front of the page."""
+
+    name: str
+    page: Page
+    errors: list[str]
+    """What the page's scripts ran into, and what the browser kept them from."""
+
+    @classmethod
+    async def arrive(cls, browser: Browser, url: str, name: str, **device: Any) -> Self:
+        """Open the page and register."""
+        context = await browser.new_context(**{"locale": "en-US", **device})
+        page = await context.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
+        await page.goto(url)
+        await page.fill("input[name=name]", name)
+        await page.fill("input[name=password]", PASSWORD)
+        await page.click("button[name=register]")
+        person = cls(name, page, errors)
+        await person.is_ready()
+        return person
+
+    async def is_ready(self) -> None:
+        """Wait until the page hears its rooms."""
+        await self.page.wait_for_selector("#chat[data-state=ready] #rooms li button", state="attached", timeout=60_000)
+        await self.page.wait_for_function("document.querySelector('#count').textContent.match(/[1-9]/)", timeout=60_000)
+
+    async def say(self, text: str) -> None:
+        """Write a message and send it with the keyboard."""
+        await self.page.fill("#text", text)
+        await self.page.press("#text", "Enter")
+
+    async def sees(self, *texts: str) -> None:
+        """Wait until the log shows exactly these messages, in this order."""
+        script = "texts => JSON.stringify([...document.querySelectorAll('.text')].map(e => e.textContent)) === texts"
+        try:
+            await self.page.wait_for_function(script, arg=_json(texts), timeout=60_000)
+        except Exception as exc:
+            raise AssertionError(f"{self.name} sees {await self.shown()}, not {list(texts)}") from exc
+
+    async def shown(self) -> list[str]:
+        """The texts of the log."""
+        return await self.page.locator(".text").all_inner_texts()
+
+
+def _json(texts: tuple[str, ...]) -> str:
+    # As JSON.stringify writes it: without spaces, and without escapes that it does not need.
+    return json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
