@@ -38,7 +38,7 @@ async def eventually(condition: Callable[[], Any], *, within: float = 10.0, ever
         except AssertionError as exc:
             last = exc
         except TimeoutError:
-            last = "the look itself did not end"
+            last = last or "the look itself did not end"
         if loop.time() >= deadline:
             cause = last if isinstance(last, AssertionError) else None
             raise AssertionError(f"not within {within} s: {what or condition}; last seen: {last!r}") from cause
