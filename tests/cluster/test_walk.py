@@ -25,7 +25,7 @@ from support.system import Process
 
 SEED = 20261125
 STEPS, ALL_STEPS, STEPS_ON_PODS = 30, 200, 10
-WITHIN, WITHIN_ON_PODS = 60, 300
+WITHIN, WITHIN_ON_PODS = 60, 600
 """Seconds for each spec; real pods have to start, one program after the other."""
 VALID = 0.4
 """The part of specs that is accepted at least: a walk of refusals would show little."""
