@@ -82,6 +82,11 @@ async def test_a_user_registers_talks_and_leaves(system: System, tmp_path: Path)
 
     assert [line["room"] for line in (await ann.run("rooms", "--json")).lines] == ["room:7"]
 
+    gateway = ("--gateway", system.websocket_url(0))
+    load = await ann.run("bench", "--clients", "2", "--seconds", "1", "--rate", "2", "--json", *gateway)
+
+    assert [(line["type"], line["events"]) for line in load.lines] == [("stored", 4), ("delivered", 8)]
+
     left = await ann.run("logout")
 
     assert left.code == 0, left.err
@@ -213,6 +218,7 @@ async def test_nothing_of_the_http_library_leaves_the_client() -> None:
             async with Rest(url, "token") as rest:
                 with pytest.raises(errors.ChatError, match=match):
                     await rest.gateways()
+            assert await _blamed(Doctor(url)) == ["api"]
 
 
 async def _doctor(system: System) -> Doctor:

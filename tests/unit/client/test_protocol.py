@@ -146,11 +146,11 @@ class ClientMachine(RuleBasedStateMachine):
             self.gateway.publish(room, f"o{self.key}", "ho")
         self.exchange(steps)
 
-    @rule(room=ROOMS, count=st.integers(0, 3), steps=STEPS)
-    def roll_back(self, room: str, count: int, steps: int) -> None:
-        """The store comes back with less, or with all, in a new epoch."""
+    @rule(room=ROOMS, count=st.integers(0, 3), again=st.integers(0, 4), steps=STEPS)
+    def roll_back(self, room: str, count: int, again: int, steps: int) -> None:
+        """The store comes back with less, or with all, in a new epoch, and others go on at once."""
         self.gateway.forget_tail(room, count)
-        self.exchange(steps)
+        self.others_send(room, again, steps)
 
     @rule(room=ROOMS, keep=st.integers(0, 4), steps=STEPS)
     def trim(self, room: str, keep: int, steps: int) -> None:
@@ -175,11 +175,13 @@ class ClientMachine(RuleBasedStateMachine):
         self.gateway.repeat(room)
         self.exchange(steps)
 
-    @rule(steps=STEPS)
-    def lose_push(self, steps: int) -> None:
-        """The gateway leaves a publication out."""
+    @rule(room=ROOMS, steps=STEPS)
+    def lose_push(self, room: str, steps: int) -> None:
+        """The gateway leaves a publication out, without a word, and goes on with the next."""
+        self.exchange(4)
+        self.others_send(room, 1, 0)
         self.gateway.lose_push()
-        self.exchange(steps)
+        self.others_send(room, 1, steps)
 
     @precondition(lambda self: self.client.phase is Phase.OPEN)
     @rule(after=st.sampled_from([0, 500]), steps=STEPS)

@@ -13,10 +13,12 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from chatcluster import __version__
-from chatcluster.cli import accounts, credentials, exits, messages, people
+from chatcluster.cli import accounts, credentials, exits, messages, people, rendering
+from chatcluster.cli.bench import Figures, Load, run as run_bench
 from chatcluster.cli.credentials import Profile
 from chatcluster.cli.diagnosis import Finding, State, culprits
 from chatcluster.cli.doctor import Doctor
@@ -208,6 +210,42 @@ def doctor(
     if blamed := culprits(findings):
         Console().print(f"[red]Culprit:[/] {blamed[0]}", highlight=False)
         raise typer.Exit(exits.UNHEALTHY)
+
+
+@app.command()
+def bench(
+    *,
+    clients: Annotated[int, typer.Option(min=1, max=10, help="Connections; a user has ten at most.")] = 4,
+    seconds: Annotated[float, typer.Option(min=0.1, max=600)] = 10.0,
+    rate: Annotated[float, typer.Option(min=0.1, max=10, help="Messages a second and connection.")] = 5.0,
+    as_json: Json = False,
+    gateway: Gateways = None,
+    api: OtherApi = "",
+) -> None:
+    """Put a small load on a room of its own, and show how long messages take.
+
+    [bold]Examples:[/] chatcluster bench · chatcluster bench --clients 8 --seconds 30
+    """
+    kept = _session(api)
+    load = Load(clients, seconds, rate, gateway or ())
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"{clients} connections, {rate:g} messages a second each", total=1)
+        figures = _run(run_bench(kept, load, lambda part: progress.advance(task, part)), kept.api)
+    if as_json:
+        for row in figures.rows():
+            _print(rendering.json({"type": row.name, **row._asdict()}))
+    else:
+        _show_figures(figures)
+    if not figures.complete.is_set():
+        sys.stderr.write(f"only {len(figures.delivered)} of {figures.expected} deliveries came: chatcluster doctor\n")
+        raise typer.Exit(exits.AWAY)
+
+
+def _show_figures(figures: Figures) -> None:
+    table = Table("", "count", "a second", "median ms", "95 % ms", "longest ms", box=None)
+    for name, count, *numbers in figures.rows():
+        table.add_row(name, str(count), *(f"{number:.1f}" for number in numbers))
+    Console().print(table, highlight=False)
 
 
 async def _examined(look: Doctor) -> list[Finding]:

@@ -83,7 +83,7 @@ class Doctor:
         except errors.NotFound:
             return None
         except errors.ChatError as exc:
-            return None if exc.code == errors.ChatError.code and rest.date else exc
+            return None if type(exc) is errors.ChatError else exc
         finally:
             self._note_date(rest.date, before)
         return None

@@ -27,6 +27,12 @@ _LARGEST = 4 * 1024 * 1024
 """Bytes of an answer."""
 
 
+class NotTheApi(errors.ChatError):
+    """Something else answers at the api's address."""
+
+    code = "not_the_api"
+
+
 class Rest:
     """One api, as long as an `async with` block."""
 
@@ -145,7 +151,7 @@ def _read(status: int, text: bytes, retry_after: str) -> dict[str, Any]:
     try:
         document = frames.parse(text) if text else {}
     except frames.BadFrame as exc:
-        raise errors.ChatError(f"this is not ChatCluster's api: {status}, and {exc}") from exc
+        raise NotTheApi(f"what answers is not ChatCluster's api: status {status}, and {exc}") from exc
     if status < 400:
         return document
     seconds = float(retry_after) if retry_after.isdecimal() else None
