@@ -28,12 +28,14 @@ async def test_two_people_chat(system: System, browser: Browser, tmp_path: Path)
     evil = '<img src=x onerror="document.title=1"> & <b>bold</b>'
     await ada.say("Hello, everybody!")
     await zoe.sees("Hello, everybody!")
-    await zoe.say(evil)
-    for person in (ada, zoe):
-        await person.sees("Hello, everybody!", evil)
+    await zoe.say("Hi Ada! 你好")
+    await ada.sees("Hello, everybody!", "Hi Ada! 你好")
     await ada.page.wait_for_selector(".message.mine .fate:text-is('read')")
     await ada.page.screenshot(path=tmp_path / "room.png")
     await zoe.page.screenshot(path=tmp_path / "phone.png")
+    await zoe.say(evil)
+    for person in (ada, zoe):
+        await person.sees("Hello, everybody!", "Hi Ada! 你好", evil)
 
     await ada.page.click("#open-people")
     await ada.page.click("#members button:text-is('zoe')")
@@ -47,7 +49,7 @@ async def test_two_people_chat(system: System, browser: Browser, tmp_path: Path)
 
     await ada.page.reload()
     await ada.is_ready()
-    await ada.sees("Hello, everybody!", evil)
+    await ada.sees("Hello, everybody!", "Hi Ada! 你好", evil)
     assert await ada.page.title() == "ChatCluster"
     assert ada.errors == zoe.errors == []
 

@@ -81,7 +81,7 @@ class Joins:
         self._logic = logic
         self._clock = clock
         self._random = random
-        self._pending: dict[tuple[Joiner, RoomName], Join] = {}
+        self._pending: dict[Joiner, dict[RoomName, Join]] = {}
         self._unregistered: dict[RoomName, list[Join]] = {}
         """Those whose room has to be registered first."""
         self._line: deque[Join] = deque()
@@ -92,7 +92,7 @@ class Joins:
         """Join; an earlier join of the same room that is still under way is given up."""
         self.cancel(joiner, room)
         join = Join(joiner, request, room, since, self._clock() + PATIENCE)
-        self._pending[joiner, room] = join
+        self._pending.setdefault(joiner, {})[room] = join
         self._membership.prepare(joiner.member, room)
         if self._hub.rooms[room].joined:
             self._go_on(join)
@@ -101,18 +101,17 @@ class Joins:
 
     def count(self, joiner: Joiner) -> int:
         """How many joins of one joiner are under way."""
-        return sum(key[0] is joiner for key in self._pending)
+        return len(self._pending.get(joiner, ()))
 
     def cancel(self, joiner: Joiner, room: RoomName) -> None:
         """Give up a join that is under way, if there is one."""
-        if join := self._pending.get((joiner, room)):
+        if join := self._pending.get(joiner, {}).get(room):
             self._fail(join, errors.Superseded("left, or joined again, before this was done"))
 
     def forget(self, joiner: Joiner) -> None:
         """The joiner is gone: nobody waits for its answers."""
-        for join in [join for join in self._pending.values() if join.joiner is joiner]:
-            self._done(join)
-            self._hub.exit(join.room, joiner.member)
+        for room in self._pending.pop(joiner, ()):
+            self._hub.exit(room, joiner.member)
 
     def registered(self, rooms: Iterable[RoomName]) -> None:
         """These rooms know where they stand."""
@@ -124,7 +123,8 @@ class Joins:
     def tick(self) -> None:
         """Give up what takes too long."""
         now = self._clock()
-        for join in [join for join in self._pending.values() if join.expires <= now]:
+        joins = [join for mine in self._pending.values() for join in mine.values()]
+        for join in [join for join in joins if join.expires <= now]:
             self._fail(join, errors.Unavailable("the room could not be read in time"))
 
     async def run(self) -> None:
@@ -210,10 +210,13 @@ class Joins:
         join.joiner.not_joined(join, error)
 
     def _done(self, join: Join) -> None:
-        del self._pending[join.joiner, join.room]
+        mine = self._pending[join.joiner]
+        del mine[join.room]
+        if not mine:
+            del self._pending[join.joiner]
 
     def _is_pending(self, join: Join) -> bool:
-        return self._pending.get((join.joiner, join.room)) is join
+        return self._pending.get(join.joiner, {}).get(join.room) is join
 
 
 def _key(join: Join) -> tuple[RoomName, str, int]:
