@@ -160,20 +160,20 @@ async def test_open_sessions_are_listed(store: Store) -> None:
     ann, bob = await found.create("ann", "hash"), await found.create("bob", "hash")
     assert await found.listed(ann.id) == []
     opened = {}
-    for name, ttl in [("short", 0.2), ("old", 60), ("new", 30)]:
+    for name, ttl in [("old", 60), ("new", 30), ("short", 1)]:
         opened[session(name)] = await found.open_session(session(name), ann, ttl)
         await store.pass_time(0.01)
     await found.open_session(session("bob's"), bob, 60)
 
     listed = await found.listed(ann.id)
-    assert [each.session for each in listed] == [session("new"), session("old"), session("short")]
+    assert [each.session for each in listed] == [session("short"), session("new"), session("old")]
     assert [each.expires_ms for each in listed] == [opened[each.session].expires_ms for each in listed]
     assert all(
-        0 <= each.expires_ms - each.created_ms - ttl <= 500
-        for each, ttl in zip(listed, (30_000, 60_000, 200), strict=True)
+        0 <= each.expires_ms - each.created_ms - ttl <= 10_000
+        for each, ttl in zip(listed, (1_000, 30_000, 60_000), strict=True)
     )
 
-    await store.pass_time(0.2)
+    await store.pass_time(1)
     await found.revoke(session("old"))
     assert [each.session for each in await found.listed(ann.id)] == [session("new")]
 
