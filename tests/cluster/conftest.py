@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from support import account, chart, operating
+from support import account, chart, operating, traffic
 from support.cluster import audit
+from support.cluster.cluster import Cluster
 from support.cluster.fixtures import Target
+from support.installation import Installation
 from support.operating import Api
 from support.system import Process
 
@@ -57,3 +59,10 @@ async def operator(account_kubeconfig: Path, api: Api, tmp_path: Path) -> AsyncI
     environ = {"CHATCLUSTER_OPERATOR_NAMESPACES": api.namespace}
     async with operating.running(account_kubeconfig, tmp_path / "operator", environ) as operator:
         yield operator
+
+
+@pytest.fixture(scope="module")
+def release(own_cluster: Cluster, product_images: dict[str, str]) -> Iterator[Installation]:
+    """Yield the chart, installed in the cluster with real pods; take it away again with all ChatClusters."""
+    with traffic.installed(own_cluster, product_images) as release:
+        yield release

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from chatcluster_operator import names
-from support import history, operating
+from support import ground, history, operating
 from support.cluster.kubectl import Kubectl
 from support.eventually import eventually
+from support.installation import Installation
 from support.operating import Api
 from support.system import Process
 
@@ -118,6 +119,27 @@ async def test_made_with_an_autoscaler_it_begins_at_its_least(api: Api, operator
 
     second = await eventually(anew, within=10)
     assert (first["spec"]["replicas"], second["spec"]["replicas"]) == (3, 3)
+
+
+async def test_gateways_that_run_run_on(release: Installation, namespace: Kubectl) -> None:
+    """With a real autoscaler: switched on at three it adds one, switched off all four stay, until somebody scales."""
+    async with ground.site(namespace, connect={**ground.CONNECT, "replicas": 3}) as site:
+        first = await site.lives("connect")
+        async with history.replicas(namespace, CONNECT) as numbers:
+            await site.change(connect={"autoscaling": ON})
+            await site.becomes("Ready")
+            await site.change(connect={"autoscaling": {**ON, "minReplicas": 4}})
+            await site.has(connect=4)
+            await site.change(connect={"autoscaling": None})
+            await site.becomes("Ready")
+            await eventually(lambda: is_gone(site.api), within=30)
+            assert first < await site.lives("connect")
+            assert await scaled_by(site.api) == "Kept"
+
+            await site.scale(site.resource, 2)
+            await site.has(connect=2)
+
+    assert history.steps(numbers) == [3, 4, 2]
 
 
 async def switch_on(api: Api) -> None:

@@ -49,6 +49,11 @@ class Installation:
         kubectl = _program("kubectl", tools.kubernetes("kubectl"))
         return run(kubectl, f"--kubeconfig={self.kubeconfig}", *arguments, within=READY_WITHIN + 30)
 
+    def lives(self) -> str:
+        """Return the operator's pods, each with how often it was restarted."""
+        path = "{range .items[*]}{.metadata.uid} {.status.containerStatuses[0].restartCount}{end}"
+        return self.kubectl("get", "pods", f"--namespace={self.namespace}", f"-o=jsonpath={path}")
+
     def start_demo(self, namespace: str = "default") -> None:
         """Apply the example, with the node ports that lead to it, and wait until it is ready."""
         place = f"--namespace={namespace}"
