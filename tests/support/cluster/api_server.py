@@ -26,7 +26,7 @@ NODE_PODS = 1_000
 _STAGES = tools.SOURCE.parent / "simulation.yaml"
 _UNLIMITED = ("--kube-api-qps=500", "--kube-api-burst=1000")
 """Their own limits are for clusters whose pods take time to start: thousands would wait minutes for them."""
-_READY_WITHIN = 60.0
+_READY_WITHIN = 120.0
 _GRACE = 20.0
 _LOGGED = 3_000
 
