@@ -36,8 +36,8 @@ _RELIST = (0.75, 0.95)
 """When everything is listed anew, as a part of the resync interval: drawn from this, so that not all are at once."""
 _PAUSES = (0.5, 30.0)
 """Seconds until a failed watch is made anew: the first pause and the longest."""
-_KEEPS_MANAGERS = {"Deployment"}
-"""Where it matters who set a field; elsewhere that is half of an object's size, and nobody reads it."""
+_COUNTED = {"Deployment"}
+"""Where it matters who set the number of replicas; who set all other fields is half of an object's size."""
 _ONLY_STATUS = {"Pod"}
 """Of which the larger part, the spec, is in what they were made from."""
 
@@ -208,8 +208,17 @@ def _slim(kind: Kind, found: Manifest) -> Manifest:
     """Lists leave out what is the same for all of their items."""
     found.setdefault("kind", kind.name)
     found.setdefault("apiVersion", kind.api_version)
-    if kind.name not in _KEEPS_MANAGERS:
-        found["metadata"].pop("managedFields", None)
+    managers = found["metadata"].pop("managedFields", [])
+    if kind.name in _COUNTED:
+        found["metadata"]["managedFields"] = [_of_replicas(entry) for entry in managers if _sets_replicas(entry)]
     if kind.name in _ONLY_STATUS:
         found.pop("spec", None)
     return found
+
+
+def _sets_replicas(entry: Manifest) -> bool:
+    return "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
+
+
+def _of_replicas(entry: Manifest) -> Manifest:
+    return {**entry, "fieldsV1": {"f:spec": {"f:replicas": {}}}}
