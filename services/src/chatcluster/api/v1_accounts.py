@@ -36,6 +36,9 @@ class Accounts:
 
     def operations(self) -> list[Operation]:
         """What is said of each."""
+        return [*self._of_accounts(), *self._of_sessions(), *self._of_gateways()]
+
+    def _of_accounts(self) -> list[Operation]:
         return [
             Operation(
                 method="POST",
@@ -70,6 +73,10 @@ class Accounts:
                 summary="Say whose the session is.",
                 answers={200: shapes.Me},
             ),
+        ]
+
+    def _of_sessions(self) -> list[Operation]:
+        return [
             Operation(
                 method="GET",
                 path="/v1/sessions",
@@ -100,6 +107,10 @@ class Accounts:
                 refusals=(errors.NotFound,),
                 parameters=(_ID,),
             ),
+        ]
+
+    def _of_gateways(self) -> list[Operation]:
+        return [
             Operation(
                 method="POST",
                 path="/v1/tickets",

@@ -27,6 +27,9 @@ class Messages:
 
     def operations(self) -> list[Operation]:
         """What is said of each."""
+        return [*self._of_rooms(), *self._of_users()]
+
+    def _of_rooms(self) -> list[Operation]:
         return [
             Operation(
                 method="GET",
@@ -62,6 +65,10 @@ class Messages:
                 refusals=(errors.Forbidden,),
                 parameters=(asking.ROOM,),
             ),
+        ]
+
+    def _of_users(self) -> list[Operation]:
+        return [
             Operation(
                 method="POST",
                 path="/v1/users/{user}/messages",

@@ -24,6 +24,9 @@ class Rooms:
 
     def operations(self) -> list[Operation]:
         """What is said of each."""
+        return [*self._of_lists(), *self._of_conversations(), *self._of_marks()]
+
+    def _of_lists(self) -> list[Operation]:
         return [
             Operation(
                 method="GET",
@@ -55,6 +58,10 @@ class Rooms:
                 answers={204: None},
                 parameters=(asking.ROOM,),
             ),
+        ]
+
+    def _of_conversations(self) -> list[Operation]:
+        return [
             Operation(
                 method="GET",
                 path="/v1/conversations",
@@ -64,6 +71,10 @@ class Rooms:
                 summary="List the user's private conversations.",
                 answers={200: shapes.Conversations},
             ),
+        ]
+
+    def _of_marks(self) -> list[Operation]:
+        return [
             Operation(
                 method="PUT",
                 path="/v1/rooms/{room}/read",
