@@ -68,6 +68,7 @@ class Api:
         self.may_answer.set()
         self.reads_bodies = True
         self.bodies: list[bytes] = []
+        self.begun = self.ended = self.given_up = 0
         self._server = server.Server(self._app, bounds, drain=1)
         self._server.config.load()
 
@@ -81,6 +82,16 @@ class Api:
         return protocol, wire
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.begun += 1
+        try:
+            await self._answer(scope, receive, send)
+        except asyncio.CancelledError:
+            self.given_up += 1
+            raise
+        finally:
+            self.ended += 1
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.may_answer.wait()
         if self.reads_bodies:
             self.bodies.append(await Request(scope, receive).body())
@@ -100,6 +111,50 @@ async def test_requests_are_answered_one_after_the_other() -> None:
     protocol.data_received(GET)
     await eventually(lambda: wire.sent.count(b"fine") == 4)
     assert not wire.closing
+
+
+async def test_a_read_whose_client_has_gone_is_given_up() -> None:
+    """Nobody waits for it; the next connection is served as ever."""
+    api = Api(PATIENT)
+    api.may_answer.clear()
+    protocol, wire = api.connect()
+    protocol.data_received(GET)
+    await eventually(lambda: api.begun == 1)
+    wire.abort()
+    await eventually(lambda: api.given_up == 1)
+    api.may_answer.set()
+
+    protocol, wire = api.connect()
+    protocol.data_received(GET)
+    await eventually(lambda: b"fine" in wire.sent)
+
+
+async def test_a_read_whose_client_has_gone_is_not_begun() -> None:
+    """It came and went before anything was done about it."""
+    api = Api(PATIENT)
+    protocol, wire = api.connect()
+    protocol.data_received(GET)
+    protocol.connection_lost(None)
+    protocol, wire = api.connect()
+    protocol.data_received(GET)
+    await eventually(lambda: b"fine" in wire.sent)
+
+    assert api.begun == 1
+
+
+async def test_a_write_is_carried_out_though_its_client_has_gone() -> None:
+    """Who says something and leaves has said it."""
+    api = Api(PATIENT)
+    api.may_answer.clear()
+    protocol, wire = api.connect()
+    protocol.data_received(b"POST / HTTP/1.1\r\nHost: api\r\nContent-Length: 2\r\n\r\nhi")
+    await eventually(lambda: api.begun == 1)
+    wire.abort()
+    await asyncio.sleep(0)
+    api.may_answer.set()
+
+    await eventually(lambda: api.ended == 1)
+    assert api.given_up == 0
 
 
 async def test_a_head_that_does_not_end_is_cut_off() -> None:

@@ -5,6 +5,9 @@ requests may wait on one connection, and how many connections there are. Does no
 answered. It stands here because uvicorn bounds the pause between two requests only: a client that sends a byte a
 minute, or never reads, would hold its connection for ever.
 
+A read whose client has gone is given up: an api that is behind would else do nothing but answer those who lost patience
+and ask anew. A write is carried out, for its client may have left on purpose.
+
 A refusal at this level is plain text and closes the connection: there is no request yet whose form it could take.
 """
 
@@ -24,6 +27,7 @@ from chatcluster.core import telemetry
 
 MAX_WAITING = 16
 """Requests that a client may send ahead of the answers on one connection."""
+READS = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,11 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, bounds: Bounds, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
+        self._app = self.app
+        self.app = cast("Any", self._serve)
+        self._read: asyncio.Task[Any] | None = None
+        """The read that is being answered."""
+        self._gone = False
         self._bounds = bounds
         self._refusal = _MALFORMED
         self._in_head = True
@@ -98,12 +107,29 @@ class Protocol(HttpToolsProtocol):
             self._head_deadline.set(self._bounds.head_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let all deadlines go."""
+        """Let all deadlines go, and a read that nobody waits for any more."""
+        self._gone = True
+        if self._read is not None:
+            self._read.cancel()
         telemetry.CONNECTIONS.labels("http").dec()
         for deadline in (self._head_deadline, self._linger_deadline, self._write_deadline):
             deadline.clear()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["method"] not in READS:
+            await self._app(scope, receive, send)
+        elif not self._gone:
+            self._read = asyncio.current_task()
+            try:
+                await self._app(scope, receive, send)
+            except asyncio.CancelledError:
+                if not self._gone:
+                    raise
+                # It was this connection that cancelled it: there is nobody to tell, and nothing to undo.
+            finally:
+                self._read = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and see that a head which is not complete will be."""
