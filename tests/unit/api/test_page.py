@@ -54,6 +54,13 @@ def test_gateways_are_named_once_each() -> None:
     assert "connect-src 'self' wss://one/ws wss://two/ws;" in policy
 
 
+def test_without_a_list_any_gateway_may_be_reached() -> None:
+    """The page tries its own host, by whatever name it was opened."""
+    (policy,) = {file.headers["content-security-policy"] for file in Page([])._files.values()}
+
+    assert "connect-src 'self' ws: wss:;" in policy
+
+
 def test_the_page_asks_for_its_own_files_only() -> None:
     """Every file that one of them names is there, and no other host is named anywhere."""
     names = {name for text in FILES.values() for name in re.findall(r"(?:/page/|from '\./)([a-z.]+)", text)}

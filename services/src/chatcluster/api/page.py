@@ -78,7 +78,8 @@ def _read(body: bytes, name: str, policy: str) -> _File:
 
 
 def _policy(gateways: Sequence[str]) -> str:
-    sources = " ".join(["'self'", *dict.fromkeys(gateways)])
+    # Without a list the page tries its own host, whose name this server does not know.
+    sources = " ".join(["'self'", *dict.fromkeys(gateways or ["ws:", "wss:"])])
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src {sources}; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"

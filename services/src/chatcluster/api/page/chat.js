@@ -8,6 +8,9 @@ const TYPING_EVERY = 3000;
 const REPEAT = 500;
 const LOBBY = 'room:lobby';
 
+/** Where a gateway is when nobody has said: at this host, by its usual port. */
+const besides = () => `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.hostname}:7000/ws`;
+
 /** One room or private conversation. Messages are known by their offset, so nothing is shown twice. */
 class Place {
   constructor(name, title) {
@@ -55,7 +58,8 @@ export class Chat extends EventTarget {
     for (const room of rooms.rooms) this.learn(this.place(room.room), room);
     for (const each of conversations.conversations) this.learn(this.place(each.room, each.user.name), each);
     if (!rooms.rooms.length) await this.keep(LOBBY);
-    this.connection = new Connection(gateways.websocket, this.rest.token);
+    const urls = gateways.websocket.length ? gateways.websocket : [besides()];
+    this.connection = new Connection(urls, this.rest.token);
     this.connection.addEventListener('state', (event) => this.tell('state', event.detail));
     this.connection.addEventListener('ended', (event) => this.tell('ended', event.detail));
     this.connection.addEventListener('push', (event) => this.push(event.detail));
