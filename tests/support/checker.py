@@ -183,7 +183,7 @@ def without(record: Record, lost: frozenset[str], torn: frozenset[str]) -> Recor
 
     What is left has to hold. A reader who was told to reload is no violation any more. A copy that was lost from an
     inbox alone is made again, in the new epoch: gochat's clients, who cannot be told of epochs, are shown it twice.
-    That can be so of `torn`, what was sent right before a cut, and of nothing else.
+    That can be so of `torn`, what was sent before a cut and shown around it, and of nothing else.
     """
     return Record(
         sent=[each for each in record.sent if each.id not in lost],
