@@ -373,7 +373,7 @@ def report(kubectl: Kubectl) -> None:
         "observedGeneration": 1,
         "conditions": [condition],
         "components": dict.fromkeys(COMPONENTS, program),
-        "redis": {"ready": True, "version": "8.1.4"},
+        "redis": {"ready": True},
         "endpoints": {"api": "http://a:7070", "websocket": "ws://a:7000/ws", "tcp": "a:7001"},
         "version": "1",
         "selector": "app.kubernetes.io/component=connect",
