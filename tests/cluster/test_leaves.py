@@ -111,6 +111,7 @@ def test_every_leaf_is_registered() -> None:
     assert set(CHANGES) == set(LEAVES)
 
 
+@pytest.mark.full
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", [path for path in LEAVES if not CHANGES[path].refused])
 async def test_a_changed_leaf_does_what_it_says(rig: Rig, path: str) -> None:

@@ -50,6 +50,7 @@ async def test_scaling_loses_nothing(own_cluster: Cluster, figure: Callable[[str
         assert await site.lives("task", "api") == before
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("release")
 async def test_an_upgrade_loses_nothing(
     own_cluster: Cluster, product_images: dict[str, str], figure: Callable[[str], None]
@@ -94,6 +95,7 @@ async def test_an_image_that_does_not_start_stops_at_the_first_program(
         assert before < await site.lives("logic", "api", "connect")
 
 
+@pytest.mark.full
 async def test_people_do_not_notice_that_the_api_server_is_away(
     own_cluster: Cluster, release: Installation, outage: float, figure: Callable[[str], None]
 ) -> None:
