@@ -125,7 +125,7 @@ def _for_set(manifest: Manifest, live: Manifest, seen: Observed) -> Iterator[Act
 
 
 def pending(actions: Sequence[Action]) -> list[Key]:
-    """The children that these actions bring to what they should be, but for mere drift."""
+    """The children that these actions bring to what they should be, or take away, but for mere drift."""
     return [key for action in actions for key in _pending(action)]
 
 
@@ -133,7 +133,7 @@ def _pending(action: Action) -> Iterator[Key]:
     match action:
         case Apply(manifest, "missing" | "changed", _):
             yield observed.key_of(manifest)
-        case Orphan(live):
+        case Orphan(live) | Delete(live):
             yield observed.key_of(live)
         case claims.Grow(name, _) | claims.Own(name, _):
             yield "PersistentVolumeClaim", name

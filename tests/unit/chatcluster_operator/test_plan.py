@@ -335,7 +335,7 @@ def test_another_notation_of_the_size_is_no_growth() -> None:
 
 
 def test_what_is_pending_is_what_is_not_as_specified() -> None:
-    """Mere drift is repaired and not spoken of; a volume that has to grow is."""
+    """Mere drift is repaired and not spoken of; a volume that has to grow is, and a child that has to go."""
     child = manifests.children()[API]
     actions: list[Action] = [
         *(Apply(child, "missing"), Apply(child, "changed"), Apply(child, "drift")),
@@ -343,7 +343,7 @@ def test_what_is_pending_is_what_is_not_as_specified() -> None:
     ]
 
     claim = "PersistentVolumeClaim", "data"
-    assert plan.pending(actions) == [API, API, claim, claim, ("StatefulSet", "demo-api")]
+    assert plan.pending(actions) == [API, API, API, claim, claim, ("StatefulSet", "demo-api")]
 
 
 CHANGES = [
