@@ -45,10 +45,11 @@ test: .venv/installed ## check, and all tests on real servers, processes and Kub
 	@nice -n 19 $(REQUIREMENTS) programs & trap "kill $$! 2>/dev/null" EXIT HUP INT TERM; \
 		$(MAKE) --no-print-directory lint && $(PYTEST) -q -m "not full"
 
-test-full: lint test-deps ## every test at its full count, and on the oldest Kubernetes: hours
-	@$(REQUIREMENTS) oldest
+test-full: lint test-deps ## every test at its full count, and on the oldest and the newest Kubernetes: hours
+	@$(REQUIREMENTS) extremes
 	$(PYTEST) -q --full
 	$(PYTEST) -q --kubernetes=oldest tests/cluster
+	$(PYTEST) -q --kubernetes=newest tests/cluster
 
 test-deps: .venv/installed ## install and build what the tests need (Debian's packages as root; Kubernetes), or say how
 	@$(REQUIREMENTS) packages programs

@@ -33,9 +33,12 @@ def workload(kind: str, name: str, replicas: int, **spec: object) -> Manifest:
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": {**fixed, **spec}}
 
 
-@pytest.mark.parametrize("version", [tools.KUBERNETES, pytest.param(tools.OLDEST_KUBERNETES, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "version",
+    [tools.KUBERNETES, *(pytest.param(version, marks=pytest.mark.full) for version in tools.EXTREMES.values())],
+)
 def test_each_version_serves(start_api_server: StartApiServer, version: str) -> None:
-    """The newest version and the oldest that is promised both start, and say who they are."""
+    """The usual version, the oldest that is promised and the newest all start, and say who they are."""
     server = start_api_server(version=version)
 
     assert json.loads(server.kubectl("get", "--raw", "/version"))["gitVersion"] == f"v{version}"

@@ -2,8 +2,8 @@
 
 `packages` are Debian's: as root they are installed; otherwise, and when that fails, the exact commands are printed, and
 the tests that need them say that they were skipped. `programs` are what Go modules have, and images: built by anybody
-who has Go, into a cache outside the tree, which takes minutes the first time. `oldest` is the oldest Kubernetes that
-has to work, for `make test-full`. `make test` has the programs built while tests run that do not need them.
+who has Go, into a cache outside the tree, which takes minutes the first time. `extremes` are the oldest and the newest
+Kubernetes, for `make test-full`. `make test` has the programs built while tests run that do not need them.
 """
 
 import os
@@ -50,12 +50,13 @@ def programs() -> None:
         images.build_base()
 
 
-def oldest() -> None:
-    """Build the oldest Kubernetes that has to work; raises `ClusterError` likewise."""
-    tools.build(tools.OLDEST_KUBERNETES)
+def extremes() -> None:
+    """Build the oldest Kubernetes that has to work, and the newest; raises `ClusterError` likewise."""
+    for version in tools.EXTREMES.values():
+        tools.build(version)
 
 
-STEPS = {"packages": packages, "programs": programs, "oldest": oldest}
+STEPS = {"packages": packages, "programs": programs, "extremes": extremes}
 
 
 def _missing_packages() -> list[str]:

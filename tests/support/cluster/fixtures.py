@@ -25,15 +25,14 @@ StartApiServer = Callable[..., ApiServer]
 
 _API_LEVEL = {"api_server", "start_api_server"}
 _POD_LEVEL = {"cluster", "own_cluster"}
-_OLDEST = "oldest"
 _API_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
 _GONE_WITHIN = 180.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --kubernetes."""
-    told = "run the tests that need no more than an API server, and no others, on this version of it, or on the oldest"
-    parser.addoption("--kubernetes", metavar=f"VERSION|{_OLDEST}", help=told)
+    told = "run the tests that need no more than an API server, and no others, on this version of it"
+    parser.addoption("--kubernetes", metavar="|".join(["VERSION", *tools.EXTREMES]), help=told)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -58,7 +57,7 @@ def _is_at_api_level(item: pytest.Item) -> bool:
 def kubernetes_version(pytestconfig: pytest.Config) -> str:
     """Return the version of Kubernetes for tests that need no more than an API server."""
     asked: str | None = pytestconfig.getoption("--kubernetes")
-    return tools.OLDEST_KUBERNETES if asked == _OLDEST else asked or tools.KUBERNETES
+    return tools.EXTREMES.get(asked, asked) if asked else tools.KUBERNETES
 
 
 @dataclass(frozen=True, slots=True)

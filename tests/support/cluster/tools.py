@@ -21,6 +21,9 @@ KUBERNETES = "1.36.3"
 """The version that tests run on unless they say another."""
 OLDEST_KUBERNETES = "1.34.4"
 """The oldest that is promised to work."""
+NEWEST_KUBERNETES = "1.37.2"
+"""The newest that there is; not the usual one, because Helm's newest libraries are those of the one before."""
+EXTREMES: Mapping[str, str] = {"oldest": OLDEST_KUBERNETES, "newest": NEWEST_KUBERNETES}
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
 SOURCE = Path(__file__).parent.parent.parent / "cluster" / "kubernetes"
 
