@@ -16,6 +16,7 @@ from chatcluster.core.redis_settings import Mode, Settings
 from chatcluster.local.redis import Server
 from chatcluster.log import log
 from chatcluster.log.redis import RedisLog
+from chatcluster.task import servers as figures
 from chatcluster.v1 import types_pb2 as pb
 from support import servers, stores
 from support.eventually import eventually
@@ -261,6 +262,17 @@ async def test_publishing_stops_before_the_server_is_full(redis_program: Server,
 async def test_a_server_without_a_limit_is_never_full(store: RedisStore) -> None:
     """maxmemory 0 means none."""
     assert list((await store.client.memory()).values()) == [0]
+
+
+async def test_what_a_server_says_of_itself(store: RedisStore) -> None:
+    """All that task shows of it, from both kinds."""
+    (said,) = (await store.client.information(*figures.SECTIONS)).values()
+    shown = figures.Servers(0.85)
+    shown.show({"here": said})
+
+    assert REGISTRY.get_sample_value("chat_redis_aof_last_write_ok", {"node": "here"}) == 1
+    assert (REGISTRY.get_sample_value("chat_redis_memory_used_bytes", {"node": "here"}) or 0) > 100_000
+    shown.show({})
 
 
 async def test_the_server_is_checked(store: RedisStore) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.message import Message
+from prometheus_client import REGISTRY
 
 from chatcluster.api.backend import Backend, Deadlines
 from chatcluster.core import errors
@@ -44,6 +45,21 @@ async def publish(*answers: Message | errors.ChatError, within: float = 5.0) -> 
     script = Script(*answers)
     assert await backend(script, within).publish(logic_pb2.PublishRequest(text="hi", age_ms=10)) == STORED
     return script.requests
+
+
+def counted(outcome: str) -> float:
+    """How many sends clients were told to have ended so."""
+    return REGISTRY.get_sample_value("chat_sends_total", {"outcome": outcome}) or 0.0
+
+
+async def test_a_send_counts_once_by_what_its_sender_is_told() -> None:
+    """However many attempts it took."""
+    before = counted("ok"), counted("unavailable"), counted("busy")
+    await publish(errors.Unavailable(), STORED)
+    with pytest.raises(errors.Busy):
+        await publish(errors.Busy())
+
+    assert (counted("ok") - before[0], counted("unavailable") - before[1], counted("busy") - before[2]) == (1, 0, 1)
 
 
 async def test_an_unknown_outcome_is_repeated_with_the_same_id() -> None:

@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from chatcluster.connect.sends import PATIENCE, PENDING, Send
 from chatcluster.core import errors
@@ -12,6 +13,11 @@ from support.eventually import eventually
 from support.gateway import Rig
 
 ROOM = RoomName("room:1")
+
+
+def counted(outcome: str) -> float:
+    """How many sends clients were told to have ended so."""
+    return REGISTRY.get_sample_value("chat_sends_total", {"outcome": outcome}) or 0.0
 
 
 class Sender:
@@ -49,13 +55,14 @@ async def stored(rig: Rig) -> list[str]:
 
 async def test_sends_of_a_connection_keep_their_order(rig: Rig) -> None:
     """One after the other, each stored once."""
-    sender = Sender()
+    sender, before = Sender(), counted("ok")
     for number in range(20):
         assert rig.sends.submit(sender, send(str(number)))
     await eventually(lambda: not rig.sends._chains)
 
     assert await stored(rig) == sender.stored == [str(number) for number in range(20)]
     assert sender.refused == []
+    assert counted("ok") - before == 20
 
 
 async def test_unknown_outcome_is_repeated_with_its_own_id(rig: Rig) -> None:
@@ -106,7 +113,7 @@ async def test_send_is_given_up_in_the_end(rig: Rig) -> None:
 
 async def test_what_was_not_stored_is_told(rig: Rig) -> None:
     """Busy, and a text that is wrong; neither stops what follows."""
-    sender = Sender()
+    sender, before = Sender(), (counted("busy"), counted("invalid"))
     rig.logic.failure = errors.Busy("full")
     rig.sends.submit(sender, send("one"))
     await eventually(lambda: sender.refused)
@@ -116,6 +123,7 @@ async def test_what_was_not_stored_is_told(rig: Rig) -> None:
     await eventually(lambda: not rig.sends._chains)
 
     assert [type(error) for error in sender.refused] == [errors.Busy, errors.Invalid]
+    assert (counted("busy") - before[0], counted("invalid") - before[1]) == (1, 1)
     assert await stored(rig) == sender.stored == ["two"]
 
 

@@ -1,7 +1,13 @@
 import pytest
+from prometheus_client import REGISTRY
 
 from chatcluster.core import environment, health
 from chatcluster.core.health import Readiness
+
+
+def up(dependency: str) -> float | None:
+    """What the metric says of a dependency."""
+    return REGISTRY.get_sample_value("chat_dependency_up", {"dependency": dependency})
 
 
 def test_every_dependency_holds_readiness_back_once() -> None:
@@ -14,8 +20,11 @@ def test_every_dependency_holds_readiness_back_once() -> None:
     redis.reached()
     assert readiness.ready
 
+    assert up("redis") == 1
+
     redis.lost("connection refused")
 
+    assert (up("logic"), up("redis")) == (1, 0)
     assert readiness.ready
     assert readiness.detail() == {
         "ready": True,

@@ -1,15 +1,21 @@
-import json
-import logging
 import re
+from pathlib import Path
 
-import prometheus_client
 import pytest
-import structlog
+from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
-from chatcluster.core import telemetry
+import chatcluster
+from chatcluster.core import errors, telemetry
 
 METRICS = {name: value for name, value in vars(telemetry).items() if isinstance(value, MetricWrapperBase)}
+SOURCES = Path(chatcluster.__file__).parent
+
+
+def exported(program: str) -> set[str]:
+    """Return the names in code of the metrics that a program exports."""
+    page = telemetry.PAGES[program]
+    return {name for name, metric in METRICS.items() if metric in page._collector_to_names}
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -19,45 +25,49 @@ def test_metrics_are_called_here_as_outside(name: str) -> None:
     suffix = "_total" if described.type == "counter" else ""
 
     assert f"chat_{name.lower()}" == described.name + suffix
-    assert re.fullmatch(r"[A-Z].*\.", described.documentation)
+    assert re.fullmatch(r"[A-Z0-9].*\.", described.documentation)
 
 
-def test_no_label_has_unbounded_values() -> None:
-    """Users, rooms and addresses never become labels."""
-    labels = {label for metric in METRICS.values() for label in metric._labelnames}
+@pytest.mark.parametrize("program", telemetry.PAGES)
+def test_a_program_exports_what_it_counts(program: str) -> None:
+    """Whatever stands in its package is on its page."""
+    counted = {
+        name
+        for path in (SOURCES / program).glob("*.py")
+        for name in re.findall(r"telemetry\.([A-Z_]+)\.", path.read_text())
+    }
 
-    assert labels.isdisjoint({"user", "room", "address", "session", "message_id", "name"})
-
-
-@pytest.mark.usefixtures("restored_logging")
-def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    """Away from a terminal a line is one JSON object, ours and the libraries' alike."""
-    telemetry.setup("logic", telemetry.Settings.from_env({}))
-
-    structlog.get_logger().info("room_read", offset=7)
-    structlog.get_logger().debug("too_fine")
-    logging.getLogger("asyncio").error("Task exception was never retrieved", exc_info=ValueError("x"))
-
-    ours, theirs = (json.loads(line) for line in capsys.readouterr().err.splitlines())
-    assert (ours["event"], ours["offset"], ours["level"]) == ("room_read", 7, "info")
-    assert (theirs["logger"], theirs["level"]) == ("asyncio", "error")
-    assert "ValueError: x" in theirs["exception"]
+    assert counted <= exported(program)
 
 
-@pytest.mark.usefixtures("restored_logging")
-def test_console_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    """The console's form is for people."""
-    telemetry.setup("logic", telemetry.Settings.from_env({"CHATCLUSTER_TELEMETRY_FORMAT": "console"}))
+def test_a_page_has_the_program_s_metrics_and_no_others() -> None:
+    """A gauge that is 0 in a program that does not know its value would be taken for a measurement."""
+    task, connect = telemetry.page("task").decode(), telemetry.page("connect").decode()
 
-    structlog.get_logger().warning("gateway_passed_over", reason="timeout")
+    assert "chat_shards_owned " in task
+    assert "chat_shards_owned" not in connect
+    assert "chat_event_loop_lag_seconds_count" in task
+    assert "process_resident_memory_bytes" in task
+    assert "_created" not in task
 
-    assert "gateway_passed_over reason=timeout" in capsys.readouterr().err
+
+def test_what_alerts_count_is_there_before_it_happens() -> None:
+    """A series that began with its first event would show no increase."""
+    page = telemetry.page("task").decode()
+
+    assert 'chat_gateways_passed_over_total{reason="silent"} ' in page
+    for code in ("ok", *telemetry.FAULTS):
+        assert f'chat_sends_total{{outcome="{code}"}} ' in telemetry.page("api").decode()
 
 
-@pytest.mark.usefixtures("restored_logging")
+def test_the_clusters_own_faults_are_told_from_its_users() -> None:
+    """A publish error ratio counts what no client could have done better."""
+    assert {"busy", "unavailable", "outcome_unknown", "internal"} == set(telemetry.FAULTS)
+    assert errors.RateLimited.code not in telemetry.FAULTS
+
+
 def test_build_info_names_the_component() -> None:
     """Which version of which component runs can be read off the metrics."""
-    telemetry.setup("task", telemetry.Settings.from_env({}))
+    telemetry.identify("task")
 
-    assert re.search(r'chat_build_info\{component="task",version="[0-9.]+"\} 1\.0',
-                     prometheus_client.generate_latest().decode())  # fmt: skip
+    assert REGISTRY.get_sample_value("chat_build_info", {"component": "task", "version": chatcluster.__version__}) == 1

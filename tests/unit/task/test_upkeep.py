@@ -5,9 +5,10 @@ from prometheus_client import REGISTRY
 
 from chatcluster.core import errors, ids
 from chatcluster.core.ids import ShardId
+from chatcluster.log.log import Limits
 from chatcluster.task import upkeep
 from support.eventually import eventually
-from support.tasking import GATEWAY, ROOM, SHARD, Tasking, running
+from support.tasking import GATEWAY, ROOM, SHARD, SHARDS, Tasking, running
 
 
 @pytest.fixture(autouse=True)
@@ -70,14 +71,18 @@ async def test_backlog_is_shown(tasking: Tasking) -> None:
     ownership = tasking.dispatch._shards[SHARD].ownership
     await tasking.memory.set_aside(ownership, entry, "torn")
     tasking.log.refused["backlog"] = errors.Unavailable()
-    async with running(upkeep.measure(tasking.log, tasking.dispatch)):
+    limits = Limits(dispatch_entries=8, dispatch_bytes=1_000_000)
+    async with running(upkeep.measure(tasking.log, tasking.dispatch, limits)):
         await eventually(lambda: tasking.log.refusals["backlog"])
         tasking.log.refused.clear()
         await eventually(lambda: shown("chat_dispatch_backlog_entries") == 2)
         assert shown("chat_dispatch_backlog_seconds") == pytest.approx(5)
+        assert shown("chat_dispatch_backlog_fill_ratio", None) == 2 / 8
         assert shown("chat_dead_letters_held", None) == 1
+        assert shown("chat_shards", None) == SHARDS
         tasking.dispatch.disown(SHARD)
         await eventually(lambda: shown("chat_dispatch_backlog_entries") is None)
 
     assert shown("chat_dispatch_backlog_seconds") is None
+    assert shown("chat_dispatch_backlog_fill_ratio", None) == 0
     assert shown("chat_dead_letters_held", None) == 0

@@ -1,8 +1,10 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
+from prometheus_client import REGISTRY
 
 from chatcluster.core import errors, ids
 from chatcluster.core.ids import Incarnation, RoomName
@@ -45,6 +47,25 @@ async def test_entries_reach_the_gateway_and_the_cursor_follows(tasking: Tasking
         await settle(tasking, worker.settled)
 
     assert tasking.texts == ["a", "b", "c"]
+
+
+async def test_the_wait_for_dispatch_is_measured(tasking: Tasking) -> None:
+    """By Redis' stamp of the first entry in each read; a clock that is behind Redis' counts for nothing."""
+
+    def measured(what: str) -> float:
+        return REGISTRY.get_sample_value(f"chat_dispatch_latency_seconds_{what}") or 0.0
+
+    before = measured("count"), measured("sum")
+    await tasking.post(ROOM, "a")
+    clock = tasking.clock.time + 3
+    worker = Worker(await owned(tasking), replace(tasking.parts(), time=lambda: clock))
+    async with running(worker.run()):
+        await eventually(lambda: measured("count") > before[0])
+        clock = 0
+        await tasking.post(ROOM, "b")
+        await eventually(lambda: measured("count") > before[0] + 1)
+
+    assert measured("sum") - before[1] == pytest.approx(3, abs=0.01)
 
 
 async def test_gateways_hear_of_the_new_owner_at_once(tasking: Tasking) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
-from chatcluster.core import errors
+from chatcluster.core import errors, telemetry
 from chatcluster.v1 import logic_pb2, types_pb2
 
 _FIRST_PAUSE = 0.05
@@ -111,6 +111,15 @@ class Backend:
         for `Deadlines.blink` and not beyond the former. Raises `errors.OutcomeUnknown` also when a repetition was
         refused: that says nothing of the attempts before it.
         """
+        try:
+            response = await self._publish(request)
+        except errors.ChatError as exc:
+            telemetry.SENDS_TOTAL.labels(exc.code).inc()
+            raise
+        telemetry.SENDS_TOTAL.labels("ok").inc()
+        return response
+
+    async def _publish(self, request: logic_pb2.PublishRequest) -> logic_pb2.PublishResponse:
         request.message_id = request.message_id or self._new_id()
         loop = asyncio.get_running_loop()
         started, age, pause = loop.time(), request.age_ms, _FIRST_PAUSE

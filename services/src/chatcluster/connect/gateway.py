@@ -99,6 +99,7 @@ class Gateway:
     async def start(self, address: str) -> Ports:
         """Accept clients, and take a lease under which Deliver is reached at `address`. Raises `WrongSetting`."""
         listening.allow(self._settings.limits.connections)
+        telemetry.CONNECTIONS_LIMIT.set(self._settings.limits.connections)
         listeners = lease.Listeners(replaced=self._replaced, another_died=self._another_died)
         self._spawn(self.registrar.run(), "registrar")
         self._spawn(self.reporter.run(), "presence")

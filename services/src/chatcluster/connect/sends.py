@@ -102,9 +102,10 @@ class Sends:
         try:
             stored = await self._publish_once(send)
         except errors.ChatError as exc:
-            telemetry.REJECTED_TOTAL.labels(f"send_{exc.code}").inc()
+            telemetry.SENDS_TOTAL.labels(exc.code).inc()
             sender.not_sent(send, exc)
         else:
+            telemetry.SENDS_TOTAL.labels("ok").inc()
             sender.sent(send, stored)
 
     async def _publish_once(self, send: Send) -> logic_pb2.PublishResponse:

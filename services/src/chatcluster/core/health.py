@@ -16,7 +16,7 @@ from typing import Self
 
 import prometheus_client
 
-from chatcluster.core import runner
+from chatcluster.core import runner, telemetry
 from chatcluster.core.environment import PREFIX, Environment, WrongSetting
 
 _MAX_HEAD_BYTES = 8 * 1024
@@ -65,7 +65,9 @@ class Readiness:
 
     def dependency(self, name: str) -> Dependency:
         """A new dependency, or the one of that name; it holds readiness back until it was reached once."""
-        return self._dependencies.setdefault(name, Dependency())
+        dependency = self._dependencies.setdefault(name, Dependency())
+        telemetry.DEPENDENCY_UP.labels(name).set_function(lambda: dependency.problem is None)
+        return dependency
 
     def drain(self) -> None:
         """Be unready for good."""
@@ -88,7 +90,7 @@ async def serve(run: runner.Runner, settings: Settings, readiness: Readiness) ->
     At most 64 connections at once and 5 seconds for each; what is over or slower is dropped. Raises `WrongSetting` when
     the port cannot be had.
     """
-    health = _Server(readiness)
+    health = _Server(readiness, run.component)
     try:
         server = await asyncio.start_server(health.connected, settings.host, settings.port, limit=_MAX_HEAD_BYTES)
     except OSError as exc:
@@ -100,8 +102,9 @@ async def serve(run: runner.Runner, settings: Settings, readiness: Readiness) ->
 
 
 class _Server:
-    def __init__(self, readiness: Readiness) -> None:
+    def __init__(self, readiness: Readiness, component: str) -> None:
         self._readiness = readiness
+        self._component = component
         self._open = 0
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -133,7 +136,7 @@ class _Server:
                 status = "200 OK" if self._readiness.ready else "503 Service Unavailable"
                 return _response(status, "application/json", json.dumps(self._readiness.detail()).encode())
             case b"/metrics":
-                return _response("200 OK", prometheus_client.CONTENT_TYPE_LATEST, prometheus_client.generate_latest())
+                return _response("200 OK", prometheus_client.CONTENT_TYPE_LATEST, telemetry.page(self._component))
         return _response("404 Not Found", "text/plain", b"/healthz, /readyz, /metrics\n")
 
 

@@ -131,7 +131,7 @@ class Client:
 
     async def check(self) -> None:
         """Reach every master. Raises `UnsupportedServer` for one that is too old or of another kind than was set."""
-        for node, info in (await self._info("server")).items():
+        for node, info in (await self.information("server")).items():
             version = str(info["redis_version"])
             if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
                 raise UnsupportedServer(f"the server {node} is Redis {version}: 7.0 or later is needed, or any Valkey")
@@ -153,8 +153,12 @@ class Client:
 
     async def memory(self) -> Mapping[str, float]:
         """The part of its maxmemory that each master uses, by its name; 0 where there is no maxmemory."""
-        found = await self._info("memory")
+        found = await self.information("memory")
         return {node: info["used_memory"] / (info["maxmemory"] or float("inf")) for node, info in found.items()}
+
+    async def information(self, *sections: str) -> Mapping[str, Mapping[str, Any]]:
+        """What each master says of itself (INFO), by its name: the fields of these sections."""
+        return await self._within(self._settings.timeout, self._ask_all(*sections), "info", repeatable=True)
 
     def node_of(self, key: str) -> str:
         """The name by which `memory` knows the master that has a key; empty while that is not known."""
@@ -164,12 +168,9 @@ class Client:
         """Close every connection."""
         await self._masters.aclose()
 
-    async def _info(self, section: str) -> dict[str, Mapping[str, Any]]:
-        return await self._within(self._settings.timeout, self._ask_all(section), "info", repeatable=True)
-
-    async def _ask_all(self, section: str) -> dict[str, Mapping[str, Any]]:
+    async def _ask_all(self, *sections: str) -> dict[str, Mapping[str, Any]]:
         masters = await self._masters.all()
-        return {name: parse_info(await master.execute("INFO", section)) for name, master in masters.items()}
+        return {name: parse_info(await master.execute("INFO", *sections)) for name, master in masters.items()}
 
     async def _run(self, script: Script, rest: Sequence[Argument]) -> Any:
         key = str(rest[1])

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import structlog
 import uvloop
 
-from chatcluster.core import telemetry
+from chatcluster.core import logs, telemetry
 from chatcluster.core.environment import Environment, WrongSetting
 
 COLLECT_AFTER = 10_000
@@ -37,8 +37,10 @@ class CannotRun(Exception):
 class Runner:
     """What `main` gets of its frame."""
 
-    def __init__(self, environ: Mapping[str, str], tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, environ: Mapping[str, str], tasks: asyncio.TaskGroup, component: str = "") -> None:
         self.environ = environ
+        self.component = component
+        """Which program this is, in its logs and metrics."""
         self.stopping = asyncio.Event()
         """Set by SIGTERM or SIGINT. A second signal cancels `main`, which drops what is not drained yet."""
         self.exit_code = 0
@@ -81,9 +83,10 @@ def run(main: Main, component: str, environ: Mapping[str, str]) -> NoReturn:
     gc.freeze()  # modules and classes stay: no collection looks through them
     gc.set_threshold(COLLECT_AFTER)
     try:
-        telemetry.setup(component, telemetry.Settings.from_env(environ))
+        logs.setup(logs.Settings.from_env(environ))
+        telemetry.identify(component)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
-            code = loop.run(_supervise(main, environ))
+            code = loop.run(_supervise(main, component, environ))
     except* (WrongSetting, CannotRun) as wrong:
         sys.stderr.write(f"chatcluster {component}: {wrong.exceptions[0]}\n")
         code = 2
@@ -93,9 +96,9 @@ def run(main: Main, component: str, environ: Mapping[str, str]) -> NoReturn:
     sys.exit(code)
 
 
-async def _supervise(main: Main, environ: Mapping[str, str]) -> int:
+async def _supervise(main: Main, component: str, environ: Mapping[str, str]) -> int:
     async with asyncio.TaskGroup() as tasks:
-        runner = Runner(environ, tasks)
+        runner = Runner(environ, tasks, component)
         _stop_on_signals(runner.stopping)
         runner.spawn(telemetry.watch_event_loop(), "event-loop-lag")
         await main(runner)

@@ -12,7 +12,7 @@ from chatcluster.core.ids import ShardId
 from chatcluster.log.redis import RedisLog
 from chatcluster.log.settings import Settings as LogSettings
 from chatcluster.presence.redis import RedisPresence
-from chatcluster.task import upkeep
+from chatcluster.task import servers, upkeep
 from chatcluster.task.callers import Callers, Observation
 from chatcluster.task.clock import RunningClock
 from chatcluster.task.dispatch import Dispatch
@@ -42,7 +42,8 @@ async def main(run: runner.Runner) -> None:
     run.spawn(clock.run(), "clock")
     run.spawn(callers.run(), "callers")
     run.spawn(upkeep.tick(presence, dispatch, callers.follow), "tick")
-    run.spawn(upkeep.measure(log, dispatch), "backlog")
+    run.spawn(upkeep.measure(log, dispatch, bounds.limits), "backlog")
+    run.spawn(servers.measure(client.information, bounds.limits.memory_fraction), "servers")
     owning = run.spawn(ownership.run(), "ownership")
     run.report(health=await health.serve(run, health.Settings.from_env(run.environ), readiness))
     await run.stopping.wait()

@@ -32,8 +32,9 @@ async def tick(presence: presence.Presence, dispatch: Dispatch, follow: Follow) 
         await asyncio.sleep(TICK)
 
 
-async def measure(log: log.Log, dispatch: Dispatch) -> None:
+async def measure(log: log.Log, dispatch: Dispatch, limits: log.Limits) -> None:
     """Every `TICK`: the backlog of the shards that this task owns, for ever."""
+    telemetry.SHARDS.set(log.shards)
     shown: set[str] = set()
     while True:
         try:
@@ -44,13 +45,15 @@ async def measure(log: log.Log, dispatch: Dispatch) -> None:
             for shard in shown - found.keys():
                 telemetry.DISPATCH_BACKLOG_ENTRIES.remove(shard)
                 telemetry.DISPATCH_BACKLOG_SECONDS.remove(shard)
-            _show(found)
+            _show(found, limits)
             shown = set(found)
         await asyncio.sleep(TICK)
 
 
-def _show(found: dict[str, log.Backlog]) -> None:
+def _show(found: dict[str, log.Backlog], limits: log.Limits) -> None:
     for shard, backlog in found.items():
         telemetry.DISPATCH_BACKLOG_ENTRIES.labels(shard).set(backlog.entries)
         telemetry.DISPATCH_BACKLOG_SECONDS.labels(shard).set(backlog.oldest_ms / 1000)
+    fills = (max(b.entries / limits.dispatch_entries, b.bytes / limits.dispatch_bytes) for b in found.values())
+    telemetry.DISPATCH_BACKLOG_FILL_RATIO.set(max(fills, default=0))
     telemetry.DEAD_LETTERS_HELD.set(sum(backlog.dead_letters for backlog in found.values()))

@@ -10,6 +10,7 @@ cannot be handled is set aside in the end (poison), and the shard is never held 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -60,6 +61,8 @@ class Parts:
     """Told the living gateways at the beginning and after each routing, so that their callers go on."""
     batch: int
     """Entries that are read at once."""
+    time: Callable[[], float] = time.time
+    """The wall clock, in seconds since 1970: entries carry Redis'."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Whose batch is routed: of several at once, each would find room where there is room for one."""
 
@@ -76,6 +79,7 @@ class Worker:
         self._follow = parts.follow
         self._batch = parts.batch
         self._turn = parts.turn
+        self._time = parts.time
         self._copies = COPIES
         self._to_copy = asyncio.Event()
         self._settled = asyncio.Event()
@@ -134,6 +138,7 @@ class Worker:
             await self._give_way(entries, holders)
             if not self._dispatch.route(self._shard, entries, holders, live):
                 raise errors.Superseded("the shard's epoch is over")
+        telemetry.DISPATCH_LATENCY_SECONDS.observe(max(0.0, self._time() - entries[0].id.ms / 1000))
         self._follow(live)
         self._to_copy.set()
         self._settled.set()
