@@ -139,6 +139,30 @@ RULES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
         {"exposure": {"ingress": {"host": "chat.example.com"}}},
     ),
     (
+        "exposure.websocketURL",
+        {"exposure": {"websocketURL": "wss://chat.example.com:65536/ws"}},
+        "must be a URL, as wss://chat.example.com/ws, with a port of at most 65535",
+        {"exposure": {"websocketURL": "wss://chat.example.com:65535/ws"}},
+    ),
+    (
+        "exposure.websocketURL",
+        {"exposure": {"websocketURL": "ws://[fd00:7]:7000/ws"}},
+        "must be a URL, as wss://chat.example.com/ws, with a port of at most 65535",
+        {"exposure": {"websocketURL": "ws://[fd00::7]/ws"}},
+    ),
+    (
+        "exposure.tcpAddress",
+        {"exposure": {"tcpAddress": "chat.example.com:65536"}},
+        "must be a host and a port of at most 65535, as chat.example.com:7001",
+        {"exposure": {"tcpAddress": "chat.example.com:65535"}},
+    ),
+    (
+        "exposure.tcpAddress",
+        {"exposure": {"tcpAddress": "[fd00:7]:7001"}},
+        "must be a host and a port of at most 65535, as chat.example.com:7001",
+        {"exposure": {"tcpAddress": "[fd00::7]:7001"}},
+    ),
+    (
         "exposure.trustedProxies[0]",
         {"exposure": {"trustedProxies": ["10.0.0.0/33"]}},
         "must be a network, as 10.0.0.0/8 or fd00::/8, or an address",

@@ -27,13 +27,18 @@ NUMBERS = {
 }
 """All that programs may read."""
 BOUNDS = [(path, at[bound]) for path, at in NUMBERS.items() for bound in ("minimum", "maximum")]
-LISTS = [
+OTHERS = [
     ("connect.allowedOrigins", [f"https://{number}.example.com:8443" for number in range(32)]),
     ("exposure.trustedProxies", ["10.0.0.0/8", "fd00::/8", "192.0.2.7", "2001:db8::1", "::/0"]),
+    *(
+        ("exposure.websocketURL", url)
+        for url in ("wss://chat.example.com", "ws://192.0.2.7:1/a/ws", "ws://[::1]:65535/ws")
+    ),
+    *(("exposure.tcpAddress", place) for place in ("chat.example.com:7001", "192.0.2.7:1", "[::1]:65535")),
 ]
 
 
-@pytest.mark.parametrize(("path", "value"), [*BOUNDS, *LISTS])
+@pytest.mark.parametrize(("path", "value"), [*BOUNDS, *OTHERS])
 def test_programs_take_what_the_schema_takes(path: str, value: Any) -> None:
     """At either end of every number each program takes the environment that the operator gives it."""
     spec = manifests.nested(path, value)

@@ -181,6 +181,8 @@ ARRIVALS = {
         Arrival("limits.messagesPerSecond", 7, lambda pod: pod.settings.messages.per_second),
         Arrival("limits.messageBurst", 7, lambda pod: pod.settings.messages.burst),
         Arrival("exposure.trustedProxies", ["10.0.0.0/8"], lambda pod: trusted(pod.settings)),
+        Arrival("exposure.websocketURL", "wss://a/ws", lambda pod: "".join(pod.settings.gateways.websocket)),
+        Arrival("exposure.tcpAddress", "a:7001", lambda pod: "".join(pod.settings.gateways.tcp)),
     ],
     "connect": [
         Arrival("shards", 32, lambda pod: pod.read["log_settings.Settings"].shards),

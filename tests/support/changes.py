@@ -33,11 +33,12 @@ BASE: Mapping[str, Any] = manifests.merged(
             "api": {"annotations": {KEY: "before"}},
             "connect": {"annotations": {KEY: "before"}},
             "ingress": {"host": "a.example.com", "tlsSecretName": "before", "annotations": {KEY: "before"}},
+            "tcpAddress": "a.example.com:7001",
             "trustedProxies": ["10.0.0.0/8"],
         },
     },
 )
-"""A spec that has something in each list and map."""
+"""A spec that has something in each list and map, and in whatever else a change could take away."""
 SCALED: Mapping[str, Any] = {component: {"autoscaling": {"maxReplicas": 5}} for component in COMPONENTS}
 EXTERNAL: Mapping[str, Any] = {
     "redis": {
@@ -167,7 +168,8 @@ def of_connect() -> Iterator[tuple[str, Change]]:
         yield path, Change(7, variable("connect", f"CONNECT_{name}", 7))
     port, rule = "Service connect spec.ports.tcp", "NetworkPolicy connect spec.ingress.0.ports.1"
     closed = [f"{port}.port", f"{port}.protocol", f"{port}.targetPort", f"{rule}.port", f"{rule}.protocol"]
-    yield "tcp.enabled", Change(False, dict.fromkeys(closed), {"endpoints.tcp": None})
+    untold = containers("api", "env.CHATCLUSTER_API_TCP_ADDRESS.value", None)
+    yield "tcp.enabled", Change(False, dict.fromkeys(closed) | untold, {"endpoints.tcp": None})
     grace = pods("connect", "spec.terminationGracePeriodSeconds", 5 + 7 + 10)
     yield "drainSeconds", Change(7, variable("connect", "CONNECT_DRAIN_SECONDS", 7) | grace)
     origin = "https://b.example.com"
@@ -235,10 +237,13 @@ def of_exposure() -> Iterator[tuple[str, Change]]:
         yield f"{service}.annotations{{}}", Change("after", {f"Service {service} metadata.annotations.{KEY}": "after"})
     ingress, host = "Ingress ingress", "b.example.com"
     hosts = dict.fromkeys((f"{ingress} spec.rules.0.host", f"{ingress} spec.tls.0.hosts.0"), host)
-    yield "ingress.host", Change(host, hosts)
+    yield "ingress.host", Change(host, hosts | variable("api", "API_WEBSOCKET_URL", f"wss://{host}/ws"))
     yield "ingress.className", Change("after", {f"{ingress} spec.ingressClassName": "after"})
     yield "ingress.tlsSecretName", Change("after", {f"{ingress} spec.tls.0.secretName": "after"})
     yield "ingress.annotations{}", Change("after", {f"{ingress} metadata.annotations.{KEY}": "after"})
+    url, place = "ws://c.example.com:7000/ws", "c.example.com:7001"
+    yield "websocketURL", Change(url, variable("api", "API_WEBSOCKET_URL", url))
+    yield "tcpAddress", Change(place, variable("api", "API_TCP_ADDRESS", place))
     proxies = [variable(one, f"{one.upper()}_TRUSTED_PROXIES", "fd00::/8") for one in AUTHORS.split()]
     yield "trustedProxies[]", Change("fd00::/8", merged(*proxies))
 

@@ -75,6 +75,8 @@ NARROWED: Mapping[str, SearchStrategy[Any]] = {
     "pingTimeoutSeconds": sampled_from([1, 6, 14]),
     # Of texts that fit the pattern hardly any is a network, a size or the name of something that exists.
     "trustedProxies[]": sampled_from(["10.0.0.0/8", "fd00::/8", "192.0.2.7", "::1"]),
+    "websocketURL": sampled_from(["wss://chat.example.com/ws", "ws://192.0.2.7:7000/ws", "ws://[fd00::7]:65535"]),
+    "tcpAddress": sampled_from(["chat.example.com:7001", "192.0.2.7:30001", "[fd00::7]:65535"]),
     "image": sampled_from(["chat", "registry.example.com:5000/chat:1.0", *_IMAGES]),
     "storage.size": sampled_from(["1Gi", "2G", "1.5Gi", "1024Mi"]),
     "storageClassName": sampled_from([STORAGE_CLASS, "no-class"]),

@@ -194,6 +194,8 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     api: Exposed = Exposed()
     connect: Exposed = Exposed()
     ingress: Ingress | None = None
+    websocket_url: str | None = msgspec.field(name="websocketURL", default=None)
+    tcp_address: str | None = None
     trusted_proxies: list[str] = []
 
 

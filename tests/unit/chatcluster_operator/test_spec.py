@@ -24,7 +24,11 @@ def test_fields_are_read_by_their_names_in_the_resource() -> None:
             "connect": {"drainSeconds": 5, "autoscaling": {"maxReplicas": 9, "targetCPUUtilization": 50}},
             "rooms": {"historyTTLSeconds": 60},
             "redis": {"external": {"urlSecretRef": {"name": "redis", "key": "url"}, "mode": "cluster"}},
-            "exposure": {"ingress": {"host": "chat.example.com", "tlsSecretName": "tls"}},
+            "exposure": {
+                "ingress": {"host": "chat.example.com", "tlsSecretName": "tls"},
+                "websocketURL": "wss://chat.example.com/ws",
+                "tcpAddress": "chat.example.com:7001",
+            },
         }
     ).spec
 
@@ -36,6 +40,9 @@ def test_fields_are_read_by_their_names_in_the_resource() -> None:
     assert (spec.redis.external.url_secret_ref.key, spec.redis.external.ca_secret_ref) == ("url", None)
     assert spec.exposure.ingress is not None
     assert (spec.exposure.ingress.tls_secret_name, spec.exposure.ingress.class_name) == ("tls", None)
+    assert (spec.exposure.websocket_url, spec.exposure.tcp_address) == (
+        *("wss://chat.example.com/ws", "chat.example.com:7001"),
+    )
 
 
 def test_quantities_may_be_bare_numbers() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from chatcluster_operator import names
 from chatcluster_operator.names import Manifest
-from chatcluster_operator.spec import ChatCluster, Component
+from chatcluster_operator.spec import ChatCluster, Component, Ingress
 
 SECRETS = "/run/secrets/chatcluster"
 _READ_BYTES = 512 * 1024
@@ -47,7 +47,28 @@ def _api(cluster: ChatCluster) -> Mapping[str, object]:
         "API_MESSAGE_RATE": limits.messages_per_second,
         "API_MESSAGE_BURST": limits.message_burst,
         **_listed("API_TRUSTED_PROXIES", cluster.spec.exposure.trusted_proxies),
+        **_gateways(cluster),
     }
+
+
+def _gateways(cluster: ChatCluster) -> Mapping[str, object]:
+    """Where clients find them, as far as the spec says it.
+
+    What a Service has become, a node's port or a load balancer's address, is not asked: pods would be replaced whenever
+    that changes, and names and certificates in front of it are not known here anyway.
+    """
+    exposure, tcp = cluster.spec.exposure, cluster.spec.connect.tcp.enabled
+    told = {
+        "API_WEBSOCKET_URL": exposure.websocket_url or _websocket_of(exposure.ingress),
+        "API_TCP_ADDRESS": exposure.tcp_address if tcp else None,
+    }
+    return {name: place for name, place in told.items() if place}
+
+
+def _websocket_of(ingress: Ingress | None) -> str | None:
+    if ingress is None:
+        return None
+    return f"{'wss' if ingress.tls_secret_name else 'ws'}://{ingress.host}/ws"
 
 
 def _connect(cluster: ChatCluster) -> Mapping[str, object]:

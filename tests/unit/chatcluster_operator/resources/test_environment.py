@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from chatcluster_operator.resources import environment
+from chatcluster_operator.resources import environment, network
 from chatcluster_operator.spec import COMPONENTS, Component
 from support import manifests
 from support.manifests import EXTERNAL, merged, nested
@@ -96,6 +96,47 @@ def test_lists_are_joined_and_left_out_when_empty() -> None:
     assert variables("connect", spec)["CONNECT_TRUSTED_PROXIES"] == "10.0.0.0/8"
     assert variables("api", spec)["API_TRUSTED_PROXIES"] == "10.0.0.0/8"
     assert not {"CONNECT_ALLOWED_ORIGINS", "CONNECT_TRUSTED_PROXIES"} & variables("connect").keys()
+
+
+HOST = "chat.example.com"
+WITHOUT_TCP = {"connect": {"tcp": {"enabled": False}}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({}, {}),
+        ({"exposure": {"api": {"serviceType": "LoadBalancer"}, "connect": {"serviceType": "NodePort"}}}, {}),
+        (nested("exposure.ingress", {"host": HOST}), {"API_WEBSOCKET_URL": f"ws://{HOST}/ws"}),
+        (
+            nested("exposure.ingress", {"host": HOST, "tlsSecretName": "tls"}),
+            {"API_WEBSOCKET_URL": f"wss://{HOST}/ws"},
+        ),
+        (
+            {"exposure": {"ingress": {"host": HOST}, "websocketURL": f"wss://{HOST}:8443/chat/ws"}},
+            {"API_WEBSOCKET_URL": f"wss://{HOST}:8443/chat/ws"},
+        ),
+        (nested("exposure.tcpAddress", f"{HOST}:7001"), {"API_TCP_ADDRESS": f"{HOST}:7001"}),
+        ({"exposure": {"tcpAddress": f"{HOST}:7001"}, **WITHOUT_TCP}, {}),
+    ],
+)
+def test_api_is_told_where_clients_find_the_gateways(spec: manifests.Spec, told: dict[str, str]) -> None:
+    """By what the spec says of it, else by the Ingress that leads there; what only a Service knows is not guessed."""
+    found = variables("api", spec)
+
+    assert {name: value for name, value in found.items() if name.endswith(("_URL", "_ADDRESS"))} == told
+
+
+def test_what_clients_are_told_is_where_the_ingress_leads() -> None:
+    """The path in it is the one that the gateways have there."""
+    cluster = manifests.chatcluster(nested("exposure.ingress", {"host": HOST}))
+    ingress = network.ingress(cluster)
+    url = environment.variables(cluster, "api")["CHATCLUSTER_API_WEBSOCKET_URL"]
+
+    assert ingress
+    [rule] = ingress["spec"]["rules"]
+    [path] = [each["path"] for each in rule["http"]["paths"] if each["backend"]["service"]["name"] == "demo-connect"]
+    assert url == f"ws://{rule['host']}{path}"
 
 
 @pytest.mark.parametrize(
