@@ -11,9 +11,10 @@ from prometheus_client import REGISTRY
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from chatcluster.connect import disconnects, drain, framing
+from chatcluster.connect import drain, framing
 from chatcluster.core.ids import RoomName
 from chatcluster.core.rates import Rate
+from chatcluster.frames import disconnects
 from support import live_gateway
 from support.eventually import eventually
 from support.gateway import limits

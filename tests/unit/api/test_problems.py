@@ -1,7 +1,8 @@
 import json
 
-from chatcluster.api import problems, shapes
+from chatcluster.api import problems
 from chatcluster.core import errors
+from chatcluster.frames import parts
 
 
 def test_an_error_is_an_rfc_9457_problem() -> None:
@@ -22,7 +23,7 @@ def test_an_error_is_an_rfc_9457_problem() -> None:
 
 def test_an_answer_is_never_stored_by_a_cache() -> None:
     """What one user was told is nobody else's."""
-    response = problems.answer(shapes.Person(3, "<你好>"), 201)
+    response = problems.answer(parts.Person(3, "<你好>"), 201)
     assert (response.status_code, bytes(response.body)) == (201, '{"id":3,"name":"<你好>"}'.encode())
     assert response.headers["cache-control"] == "no-store"
     nothing = problems.nothing()

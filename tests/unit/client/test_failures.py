@@ -3,8 +3,8 @@
 import pytest
 
 from chatcluster.client import failures, frames
-from chatcluster.connect import disconnects
 from chatcluster.core import errors
+from chatcluster.frames import disconnects
 
 
 @pytest.mark.parametrize("disconnect", disconnects.ALL, ids=lambda each: each.code)

@@ -3,11 +3,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chatcluster.connect import disconnects
 from chatcluster.connect.connection import CLOSING_TIME, CONGESTED
 from chatcluster.core import errors
 from chatcluster.core.ids import RoomName
 from chatcluster.core.rates import Rate
+from chatcluster.frames import disconnects
 from support.ammunition import Ammunition
 from support.domain import session_of
 from support.eventually import eventually

@@ -3,11 +3,12 @@ from typing import Any, cast
 import pytest
 from hypothesis import given, strategies as st
 
-from chatcluster.connect import deliver, disconnects
+from chatcluster.connect import deliver
 from chatcluster.connect.lease import Lease, Listeners
 from chatcluster.connect.logic import Logic
 from chatcluster.core import errors, health
 from chatcluster.core.ids import RoomName
+from chatcluster.frames import disconnects
 from chatcluster.v1 import connect_pb2, types_pb2 as pb
 from support.domain import session_of
 from support.eventually import eventually

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chatcluster.connect import disconnects, drain
+from chatcluster.connect import drain
+from chatcluster.frames import disconnects
 from support.gateway import Rig
 
 

@@ -1,8 +1,9 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from chatcluster.connect import disconnects, framing
+from chatcluster.connect import framing
 from chatcluster.connect.protocol import ProtocolError
+from chatcluster.frames import disconnects
 
 PAYLOADS = st.lists(st.binary(max_size=300), max_size=8)
 

@@ -2,9 +2,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chatcluster.connect import disconnects
 from chatcluster.connect.gochat_client import TOLERATED
 from chatcluster.core import errors
+from chatcluster.frames import disconnects
 from support.eventually import eventually
 from support.gateway import Rig
 

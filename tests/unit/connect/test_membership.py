@@ -4,9 +4,9 @@ from datetime import UTC
 import pytest
 
 from chatcluster.connect import gochat
-from chatcluster.connect.disconnects import SESSION_ENDED, Disconnect
 from chatcluster.connect.room import Codec
 from chatcluster.core.ids import RoomName, UserId
+from chatcluster.frames.disconnects import SESSION_ENDED, Disconnect
 from chatcluster.v1 import logic_pb2
 from support.gateway import Rig
 

@@ -3,10 +3,11 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from chatcluster.connect import disconnects, protocol
-from chatcluster.connect.disconnects import Disconnect
+from chatcluster.connect import protocol
 from chatcluster.connect.protocol import Join, Malformed, ProtocolError, Send
 from chatcluster.core.ids import RoomName
+from chatcluster.frames import disconnects
+from chatcluster.frames.disconnects import Disconnect
 
 ROOM = RoomName("room:1")
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.lists(st.integers())

@@ -1,11 +1,11 @@
 from dataclasses import dataclass, field
 
-from chatcluster.connect import disconnects
-from chatcluster.connect.disconnects import Disconnect
 from chatcluster.connect.logic import Logic, Opened
 from chatcluster.connect.sessions import Credential, Sessions
 from chatcluster.core import errors
 from chatcluster.core.ids import RoomName
+from chatcluster.frames import disconnects
+from chatcluster.frames.disconnects import Disconnect
 from support.domain import session_of
 from support.eventually import eventually
 from support.gateway import Rig

@@ -3,11 +3,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chatcluster.connect import disconnects, framing
+from chatcluster.connect import framing
 from chatcluster.connect.gochat_client import TOLERATED
 from chatcluster.core import errors
 from chatcluster.core.ids import RoomName
 from chatcluster.core.rates import Rate
+from chatcluster.frames import disconnects
 from chatcluster.log import log
 from chatcluster.v1 import types_pb2 as pb
 from support.eventually import eventually

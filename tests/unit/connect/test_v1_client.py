@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from chatcluster.connect import disconnects
 from chatcluster.connect.v1_client import UNDER_WAY
 from chatcluster.core import errors
 from chatcluster.core.rates import Rate
+from chatcluster.frames import disconnects
 from support.domain import session_of
 from support.eventually import eventually
 from support.gateway import Rig, limits

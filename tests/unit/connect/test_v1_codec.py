@@ -4,11 +4,12 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from chatcluster.connect import disconnects, framing, v1_codec
+from chatcluster.connect import framing, v1_codec
 from chatcluster.connect.dialects import TCP_PAGE
 from chatcluster.connect.room import Gap, Item, Reset
 from chatcluster.core import errors
 from chatcluster.core.ids import RoomName
+from chatcluster.frames import answers, disconnects
 from chatcluster.v1 import types_pb2 as pb
 
 ROOM = RoomName("room:1")
@@ -76,7 +77,7 @@ def test_what_cannot_be_decoded_keeps_its_place() -> None:
 
 def test_errors_say_whether_to_repeat() -> None:
     """A time to wait is in those that may be."""
-    busy = json.loads(CODEC.refuse(7, errors.Busy("full"), stored="no"))
+    busy = json.loads(CODEC.refuse(7, errors.Busy("full"), is_send=True))
     invalid = json.loads(CODEC.refuse(7, errors.Invalid("wrong")))
 
     assert busy == {
@@ -95,10 +96,9 @@ def test_a_page_holds_what_fits_and_at_least_one() -> None:
     """The first of them, in order."""
     small, large = publication("x"), publication("x" * 2000)
 
-    assert [len(CODEC.page(given).parts) for given in ([], [small] * 3, [small] * 30, [large, small])] == [0, 3, 11, 1]
-    assert [CODEC.page(given).is_whole for given in ([], [small] * 3, [small] * 30, [large, small])] == [
-        True, True, False, False,
-    ]  # fmt: skip
+    pages = [CODEC.page(given) for given in ([], [small] * 3, [small] * 30, [large, small])]
+    assert [len(page.publications) for page in pages] == [0, 3, 11, 1]
+    assert [page.is_whole for page in pages] == [True, True, False, False]
 
 
 @given(st.lists(st.text(max_size=1000).filter(lambda text: len(text.encode(errors="replace")) <= 4096), max_size=60))
@@ -107,6 +107,16 @@ def test_every_answer_fits_a_tcp_frame(texts: list[str]) -> None:
     codec = v1_codec.Codec("v1_tcp", framing.frame, TCP_PAGE)
     valid = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
     page = codec.page([publication(text) for text in valid])
-    frame = codec.answer(2**53 - 1, {"room": "room:" + "x" * 64, "publications": page.parts, "more": True})
+    answer = answers.Page(
+        id=2**53 - 1,
+        room="room:" + "x" * 64,
+        epoch="e" * 64,
+        offset=2**53 - 1,
+        recovered=False,
+        after=2**53 - 1,
+        publications=page.publications,
+        more=False,
+    )
+    frame = codec.answer(answer)
 
     assert len(frame) <= framing.MAX_BYTES

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from chatcluster.connect import disconnects, v1_requests as requests
+from chatcluster.connect import v1_requests as requests
 from chatcluster.connect.protocol import ProtocolError
 from chatcluster.core import errors
+from chatcluster.frames import disconnects
+from chatcluster.frames.requests import Members, Position
 from chatcluster.v1 import types_pb2 as pb
 
 PLACE = {"epoch": "e", "offset": 3}
@@ -44,7 +46,7 @@ def test_every_request_is_read(fields: dict[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    return {"epoch": value.epoch, "offset": value.offset} if isinstance(value, requests.Position) else value
+    return {"epoch": value.epoch, "offset": value.offset} if isinstance(value, Position) else value
 
 
 @pytest.mark.parametrize("fields", RIGHT, ids=lambda fields: str(fields["type"]))
@@ -67,7 +69,7 @@ def test_an_id_that_is_none(number: object) -> None:
 
 def test_a_position_is_what_programs_tell_one_another() -> None:
     """Epoch and offset."""
-    assert requests.Position("e", 3).to_message() == pb.Position(epoch="e", offset=3)
+    assert Position("e", 3).to_message() == pb.Position(epoch="e", offset=3)
 
 
 ANYTHING = st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda value: json.dumps(value).encode())
@@ -112,8 +114,8 @@ def test_the_first_frame_tells_the_protocol(payload: bytes, is_request: bool) ->
 
 def test_rooms_of_others_are_not_readable() -> None:
     """Nor is what is no room."""
-    assert requests.readable(requests.Members(1, "dm:1:2"), 2) == "dm:1:2"
+    assert requests.readable(Members(1, "dm:1:2"), 2) == "dm:1:2"
     with pytest.raises(errors.Forbidden):
-        requests.readable(requests.Members(1, "dm:1:2"), 3)
+        requests.readable(Members(1, "dm:1:2"), 3)
     with pytest.raises(errors.Invalid):
-        requests.readable(requests.Members(1, "lobby"), 3)
+        requests.readable(Members(1, "lobby"), 3)

@@ -5,10 +5,11 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 
-from chatcluster.connect import disconnects, websocket
+from chatcluster.connect import websocket
 from chatcluster.connect.websocket import WebsocketConnection
 from chatcluster.core.proxies import Proxies
 from chatcluster.core.rates import Rate
+from chatcluster.frames import disconnects
 from support.eventually import eventually
 from support.gateway import MemoryTransport, Rig, WebsocketClient, limits
 

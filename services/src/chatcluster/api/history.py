@@ -8,20 +8,20 @@ import re
 
 import structlog
 from google.protobuf.message import DecodeError
-from msgspec import UNSET
 from starlette.datastructures import QueryParams
 
 from chatcluster.api import shapes
 from chatcluster.api.operations import Parameter
 from chatcluster.core import errors
+from chatcluster.frames import parts
 from chatcluster.v1 import logic_pb2, types_pb2
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 
-_OFFSET = {"type": "integer", "minimum": 0, "maximum": shapes.MAX_EXACT}
+_OFFSET = {"type": "integer", "minimum": 0, "maximum": parts.MAX_EXACT}
 PARAMETERS = (
-    Parameter("epoch", "query", {"type": "string", "maxLength": shapes.MAX_EPOCH_CHARACTERS}, "With since or before."),
+    Parameter("epoch", "query", {"type": "string", "maxLength": parts.MAX_EPOCH_CHARACTERS}, "With since or before."),
     Parameter("since", "query", _OFFSET, "Read on after this offset of the epoch."),
     Parameter("before", "query", _OFFSET, "Read back from this offset of the epoch. Not together with since."),
     Parameter(
@@ -47,9 +47,9 @@ def asked(query: QueryParams, room: str) -> logic_pb2.RoomRead:
     if len(given) != (epoch is not None):
         raise errors.Invalid("a position is epoch and either since or before; without one the newest are read")
     if epoch is not None:
-        if len(epoch) > shapes.MAX_EPOCH_CHARACTERS:
-            raise errors.Invalid(f"an epoch has at most {shapes.MAX_EPOCH_CHARACTERS} characters")
-        offset = _number(query[given[0]], given[0], shapes.MAX_EXACT)
+        if len(epoch) > parts.MAX_EPOCH_CHARACTERS:
+            raise errors.Invalid(f"an epoch has at most {parts.MAX_EPOCH_CHARACTERS} characters")
+        offset = _number(query[given[0]], given[0], parts.MAX_EXACT)
         position = read.since if given == ["since"] else read.before
         position.CopyFrom(types_pb2.Position(epoch=epoch, offset=offset))
     return read
@@ -75,19 +75,9 @@ def shown(history: logic_pb2.RoomHistory) -> shapes.History:
     )
 
 
-def publication(found: types_pb2.Publication) -> shapes.Publication:
+def publication(found: types_pb2.Publication) -> parts.Publication:
     """A publication as clients get it."""
-    message, origin = _message(found), found.origin
-    return shapes.Publication(
-        epoch=found.epoch,
-        offset=found.offset,
-        time_ms=found.time_ms,
-        id=message.id,
-        sender=shapes.Person(message.from_user_id, message.from_user_name),
-        text=message.text,
-        to=shapes.Person(message.to_user_id, message.to_user_name) if message.to_user_id else UNSET,
-        origin=shapes.Origin(origin.room, origin.epoch, origin.offset) if found.HasField("origin") else UNSET,
-    )
+    return parts.publication(found, _message(found))
 
 
 def _message(publication: types_pb2.Publication) -> types_pb2.Message:

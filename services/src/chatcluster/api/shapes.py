@@ -1,23 +1,25 @@
 """What the v1 routes take and give, as types: the JSON is made by them, and the OpenAPI document has their schemas.
 
-Owns the names, types and bounds of the fields. Does not own what they mean to anybody (logic), nor which route has
-which (the modules v1_*). Pure.
+Owns the names, types and bounds of the fields. Does not own those that frames have as well (frames.parts), what they
+mean to anybody (logic), nor which route has which (the modules v1_*). Pure.
 """
 
 from typing import Annotated
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from chatcluster.v1 import logic_pb2, types_pb2
+from chatcluster.frames.parts import (
+    MAX_EXACT,
+    MAX_MEMBERS,
+    Epoch,
+    Milliseconds,
+    Offset,
+    Person,
+    Position,
+    Publication,
+    RoomName,
+)
 
-MAX_EXACT = 2**53 - 1
-"""What every JSON reader can hold exactly."""
-MAX_EPOCH_CHARACTERS = 64
-
-Epoch = Annotated[str, Meta(max_length=MAX_EPOCH_CHARACTERS, description="Of a room; '' where nothing was ever said.")]
-Offset = Annotated[int, Meta(ge=0, le=MAX_EXACT)]
-Milliseconds = Annotated[int, Meta(description="Since 1970, by the server's clock.", examples=[1795461643180])]
 UserId = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 UserName = Annotated[
     str,
@@ -26,13 +28,6 @@ UserName = Annotated[
         max_length=64,
         description="In Unicode's normal form NFC, without control characters; case-sensitive.",
         extra_json_schema={"format": "user-name"},
-    ),
-]
-RoomName = Annotated[
-    str,
-    Meta(
-        description="room:<1-64 of A-Z a-z 0-9 . _ ->, dm:<smaller user id>:<larger user id> or user:<user id>.",
-        extra_json_schema={"format": "room"},
     ),
 ]
 
@@ -90,13 +85,6 @@ class Mark(Struct, forbid_unknown_fields=True, frozen=True):
 # -- answers. Clients ignore fields that they do not know.
 
 
-class Person(Struct, frozen=True):
-    """A user. 0 and '' where a publication says nothing of its sender."""
-
-    id: Annotated[int, Meta(ge=0, le=2**31 - 1)]
-    name: str
-
-
 class Opened(_Secret, frozen=True):
     """A new session. Its token is shown this once."""
 
@@ -147,34 +135,6 @@ class Gateways(Struct, frozen=True):
     tcp: list[str]
 
 
-class Position(Struct, frozen=True):
-    """A place in a room."""
-
-    epoch: Epoch
-    offset: Offset
-
-
-class Origin(Struct, frozen=True):
-    """The place in the conversation of which an inbox has a copy."""
-
-    room: RoomName
-    epoch: Epoch
-    offset: Offset
-
-
-class Publication(Struct, frozen=True):
-    """A message with its place in its room."""
-
-    epoch: Epoch
-    offset: Offset
-    time_ms: Milliseconds
-    id: Annotated[str, Meta(description="The sender's own.")]
-    sender: Person = msgspec.field(name="from")
-    text: str
-    to: Annotated[Person | UnsetType, Meta(description="In a private conversation and in an inbox.")] = UNSET
-    origin: Annotated[Origin | UnsetType, Meta(description="In an inbox.")] = UNSET
-
-
 class Stored(Struct, frozen=True):
     """Where a message is stored."""
 
@@ -202,7 +162,7 @@ class Members(Struct, frozen=True):
 
     room: RoomName
     count: Annotated[int, Meta(ge=0)]
-    members: Annotated[list[Person], Meta(max_length=200)]
+    members: Annotated[list[Person], Meta(max_length=MAX_MEMBERS)]
 
 
 class KeptRoom(Struct, frozen=True):
@@ -262,15 +222,3 @@ class Problem(Struct, frozen=True):
     status: int
     code: str
     detail: str
-
-
-def person(user: logic_pb2.User | types_pb2.Member) -> Person:
-    """A user as clients get it."""
-    if isinstance(user, types_pb2.Member):
-        return Person(user.user_id, user.user_name)
-    return Person(user.id, user.name)
-
-
-def position(place: types_pb2.Position) -> Position:
-    """A position as clients get it."""
-    return Position(place.epoch, place.offset)

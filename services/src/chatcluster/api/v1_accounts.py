@@ -13,6 +13,7 @@ from chatcluster.api.bodies import Bodies
 from chatcluster.api.limits import Limits
 from chatcluster.api.operations import Operation, Parameter
 from chatcluster.core import errors
+from chatcluster.frames import parts
 from chatcluster.v1 import logic_pb2
 
 CURRENT = "current"
@@ -147,7 +148,7 @@ class Accounts:
     async def me(self, request: Request) -> Response:
         """Say whose session it is."""
         found = await self._backend.check(asking.session(request))
-        return problems.answer(shapes.Me(shapes.person(found.user), found.expires_ms))
+        return problems.answer(shapes.Me(parts.person(found.user), found.expires_ms))
 
     async def sessions(self, request: Request) -> Response:
         """List the open sessions of a user."""
@@ -192,4 +193,4 @@ class Accounts:
 
 
 def _opened(opened: logic_pb2.RegisterResponse | logic_pb2.LoginResponse) -> shapes.Opened:
-    return shapes.Opened(opened.token, opened.expires_ms, shapes.person(opened.user))
+    return shapes.Opened(opened.token, opened.expires_ms, parts.person(opened.user))

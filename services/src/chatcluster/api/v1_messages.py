@@ -12,6 +12,7 @@ from chatcluster.api.bodies import Bodies
 from chatcluster.api.limits import Limits
 from chatcluster.api.operations import Operation
 from chatcluster.core import errors, ids
+from chatcluster.frames import parts
 from chatcluster.v1 import logic_pb2
 
 _PUBLISHING = (errors.Conflict, errors.Expired, errors.RateLimited, errors.Forbidden)
@@ -119,7 +120,7 @@ class Messages:
     async def members(self, request: Request) -> Response:
         """Say who is in a room."""
         presence = await self._backend.presence(asking.session(request), asking.room(request))
-        members = [shapes.person(member) for member in presence.members]
+        members = [parts.person(member) for member in presence.members]
         return problems.answer(shapes.Members(presence.room, presence.count, members))
 
     async def _publish(self, request: Request, draft: logic_pb2.PublishRequest) -> Response:

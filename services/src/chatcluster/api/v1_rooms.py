@@ -12,6 +12,7 @@ from chatcluster.api.backend import Backend
 from chatcluster.api.bodies import Bodies
 from chatcluster.api.operations import Operation
 from chatcluster.core import errors
+from chatcluster.frames import parts
 from chatcluster.v1 import logic_pb2, types_pb2
 
 
@@ -82,7 +83,7 @@ class Rooms:
                 name="markRead",
                 group="rooms",
                 summary="Store how far the user has read a room, and tell the room. Never goes back.",
-                answers={200: shapes.Position},
+                answers={200: parts.Position},
                 refusals=(errors.Forbidden,),
                 body=shapes.Mark,
                 parameters=(asking.ROOM,),
@@ -124,28 +125,28 @@ class Rooms:
         session, room = asking.session(request), asking.room(request)
         mark = await asking.body(request, self._bodies, shapes.Mark)
         position = types_pb2.Position(epoch=mark.epoch, offset=int(mark.offset))
-        return problems.answer(shapes.position(await self._backend.mark(session, room, position)))
+        return problems.answer(parts.position(await self._backend.mark(session, room, position)))
 
     async def reads(self, request: Request) -> Response:
         """Say how far others have read a room."""
         room = asking.room(request)
         marks = await self._backend.marks(asking.session(request), room)
-        found = [shapes.Read(shapes.person(mark.user), mark.position.epoch, mark.position.offset) for mark in marks]
+        found = [shapes.Read(parts.person(mark.user), mark.position.epoch, mark.position.offset) for mark in marks]
         return problems.answer(shapes.Reads(room, found))
 
 
 def _kept(room: logic_pb2.KeptRoom) -> shapes.KeptRoom:
     place = room.position
-    return shapes.KeptRoom(room.room, place.epoch, place.offset, shapes.position(room.read), room.unread)
+    return shapes.KeptRoom(room.room, place.epoch, place.offset, parts.position(room.read), room.unread)
 
 
 def _conversation(found: logic_pb2.Conversation) -> shapes.Conversation:
     return shapes.Conversation(
         found.room,
-        shapes.person(found.user),
+        parts.person(found.user),
         found.position.epoch,
         found.position.offset,
         found.unread,
-        shapes.position(found.read) if found.HasField("read") else UNSET,
+        parts.position(found.read) if found.HasField("read") else UNSET,
         history.publication(found.last) if found.HasField("last") else UNSET,
     )

@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol, cast
 
-from chatcluster.connect import disconnects, protocol
+from chatcluster.connect import protocol
 from chatcluster.connect.admission import Admission, Refusal
 from chatcluster.connect.deadlines import NOWHERE, Deadlines
-from chatcluster.connect.disconnects import Disconnect
 from chatcluster.connect.logic import Opened
 from chatcluster.connect.membership import Membership
 from chatcluster.connect.room import Codec
@@ -29,6 +28,7 @@ from chatcluster.connect.settings import Limits
 from chatcluster.core import rates, telemetry
 from chatcluster.core.ids import RoomName
 from chatcluster.core.proxies import Proxies
+from chatcluster.frames import disconnects
 from chatcluster.v1 import logic_pb2
 
 CONGESTED = 16 * 1024
@@ -92,7 +92,7 @@ class Dialect(Protocol):
         """The gateway will close the connection in so many seconds."""
         ...
 
-    def last_words(self, disconnect: Disconnect) -> bytes:
+    def last_words(self, disconnect: disconnects.Disconnect) -> bytes:
         """A frame that says why the connection ends, where the transport has no other way; empty for none."""
         ...
 
@@ -152,7 +152,7 @@ class Connection(asyncio.Protocol):
         self._served = False
         self._held: list[bytes] = []
         self._held_bytes = 0
-        self._disconnect: Disconnect | None = None
+        self._disconnect: disconnects.Disconnect | None = None
         self._messages = self._controls = rates.FULL
 
     # -- what a transport of its own has to say
@@ -166,7 +166,7 @@ class Connection(asyncio.Protocol):
         """Show the peer, or see, that the connection lives; to set the next deadline by `look_in`."""
         raise NotImplementedError
 
-    def say_goodbye(self, disconnect: Disconnect) -> None:
+    def say_goodbye(self, disconnect: disconnects.Disconnect) -> None:
         """Tell the peer why, and close this side for writing."""
         raise NotImplementedError
 
@@ -253,7 +253,7 @@ class Connection(asyncio.Protocol):
         if self.is_member:
             self.dialect.warn(after)
 
-    def close(self, disconnect: Disconnect) -> None:
+    def close(self, disconnect: disconnects.Disconnect) -> None:
         """Leave every room at once and end the socket in order; after `CLOSING_TIME` in disorder. Idempotent."""
         if self.is_ending:
             return
@@ -265,7 +265,7 @@ class Connection(asyncio.Protocol):
         else:
             self.transport.close()
 
-    def end(self, disconnect: Disconnect) -> None:
+    def end(self, disconnect: disconnects.Disconnect) -> None:
         """Serve it no more; the socket gets `CLOSING_TIME` until it is dropped."""
         self._disconnect = self._disconnect or disconnect
         self._state = State.CLOSING
@@ -273,7 +273,7 @@ class Connection(asyncio.Protocol):
         self._leave()
         self.look_in(CLOSING_TIME)
 
-    def drop(self, disconnect: Disconnect) -> None:
+    def drop(self, disconnect: disconnects.Disconnect) -> None:
         """End the socket now, whatever it still has to send.
 
         The hub may be writing to this very connection: its rooms are left when the transport says that it is lost.

@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import structlog
 
-from chatcluster.connect import disconnects
 from chatcluster.connect.connection import CLOSING_TIME, Connection
 from chatcluster.connect.gateway import Gateway
+from chatcluster.frames import disconnects
 
 STEP = 0.1
 """Seconds between two rounds of closing."""

@@ -10,7 +10,8 @@ gochat itself looks at byte 0 only, and is killed by a length below 4; here both
 import struct
 from collections.abc import Iterator
 
-from chatcluster.connect import disconnects, protocol
+from chatcluster.connect import protocol
+from chatcluster.frames import disconnects
 
 HEADER_BYTES = 4
 MAX_BYTES = 2**15 - 1

@@ -14,6 +14,7 @@ from datetime import datetime, tzinfo
 from chatcluster.connect import framing
 from chatcluster.connect.room import Item
 from chatcluster.core import gojson, ids
+from chatcluster.frames import pushes
 from chatcluster.v1 import logic_pb2, types_pb2 as pb
 
 OP_SINGLE = 2
@@ -21,7 +22,7 @@ OP_ROOM = 3
 OP_COUNT = 4
 OP_ROOM_INFO = 5
 
-HEARTBEAT = framing.frame(b"ping msg")
+HEARTBEAT = framing.frame(pushes.HEARTBEAT.encode())
 """What gochat's TCP server sends every 54 s."""
 
 _FAIL = 1

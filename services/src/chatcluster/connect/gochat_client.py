@@ -7,14 +7,15 @@ send (sends).
 
 import hashlib
 
-from chatcluster.connect import disconnects, gochat, protocol
+from chatcluster.connect import gochat, protocol
 from chatcluster.connect.connection import Connection
-from chatcluster.connect.disconnects import Disconnect
 from chatcluster.connect.logic import Opened
 from chatcluster.connect.sends import Send, Sends
 from chatcluster.connect.sessions import Credential
 from chatcluster.core import errors, telemetry
 from chatcluster.core.ids import RoomName
+from chatcluster.frames import disconnects
+from chatcluster.frames.disconnects import Disconnect
 from chatcluster.v1 import logic_pb2
 
 TOLERATED = 2

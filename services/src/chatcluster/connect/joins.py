@@ -67,7 +67,7 @@ class Join:
     expires: float
 
 
-_NOTHING = Page((), is_whole=True)
+_NOTHING = Page([], is_whole=True)
 
 
 class Joins:

@@ -11,12 +11,12 @@ Bounded by the number of connections; one user has at most `per_user`.
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from chatcluster.connect import disconnects
-from chatcluster.connect.disconnects import Disconnect
 from chatcluster.connect.hub import Hub
 from chatcluster.connect.presence import Presence, Present
 from chatcluster.core import ids
 from chatcluster.core.ids import RoomName, UserId
+from chatcluster.frames import disconnects
+from chatcluster.frames.disconnects import Disconnect
 from chatcluster.v1 import logic_pb2
 
 

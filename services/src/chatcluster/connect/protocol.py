@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from chatcluster.connect import disconnects
-from chatcluster.connect.disconnects import Disconnect
 from chatcluster.core import ids
 from chatcluster.core.ids import RoomName
+from chatcluster.frames import disconnects
+from chatcluster.frames.disconnects import Disconnect
 
 OP_SEND = 3
 OP_JOIN = 6

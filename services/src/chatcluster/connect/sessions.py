@@ -16,12 +16,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
-from chatcluster.connect import disconnects
-from chatcluster.connect.disconnects import Disconnect
 from chatcluster.connect.logic import Logic, Opened
 from chatcluster.connect.membership import Membership
 from chatcluster.core import errors, ids
 from chatcluster.core.ids import RoomName, UserId
+from chatcluster.frames import disconnects
+from chatcluster.frames.disconnects import Disconnect
 
 WORKERS = 32
 CHECKED = 1000

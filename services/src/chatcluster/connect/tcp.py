@@ -8,12 +8,13 @@ the heartbeat sets going.
 
 import asyncio
 
-from chatcluster.connect import disconnects, gochat, protocol, v1_requests
+from chatcluster.connect import gochat, protocol, v1_requests
 from chatcluster.connect.admission import Refusal
 from chatcluster.connect.connection import Connection, Dialects, Host
-from chatcluster.connect.disconnects import Disconnect
 from chatcluster.connect.framing import Frames
 from chatcluster.core import telemetry
+from chatcluster.frames import disconnects
+from chatcluster.frames.disconnects import Disconnect
 
 
 class TcpConnection(Connection):

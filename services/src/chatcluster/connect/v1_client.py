@@ -1,7 +1,7 @@
 """v1's clients: what their requests make a gateway do, and their answers. See docs/protocol.md.
 
 Owns the order of a client's requests, their bounds, and that each is answered once. Does not own how frames look
-(v1_requests, v1_codec), how a room is entered (joins) nor what becomes of a send (sends).
+(frames, v1_requests, v1_codec), how a room is entered (joins) nor what becomes of a send (sends).
 """
 
 import hashlib
@@ -9,32 +9,21 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chatcluster.connect import disconnects, v1_codec, v1_requests as requests
+from chatcluster.connect import v1_codec, v1_requests
 from chatcluster.connect.connection import Connection
-from chatcluster.connect.disconnects import Disconnect
 from chatcluster.connect.joins import Join, Joins
 from chatcluster.connect.logic import Logic, Opened
 from chatcluster.connect.sends import Send, Sends
 from chatcluster.connect.sessions import Credential
 from chatcluster.core import errors, ids, rates, telemetry
 from chatcluster.core.ids import RoomName
+from chatcluster.frames import answers, disconnects, exchanges, parts, requests
+from chatcluster.frames.disconnects import Disconnect
 from chatcluster.v1 import logic_pb2, types_pb2 as pb
 
 UNDER_WAY = 32
 """Requests of one connection that may wait for their answers, besides joins and sends, which have bounds of their own;
 so many may also come before the answer to `auth`."""
-
-
-class NotJoined(errors.Invalid):
-    """This connection has not joined that room."""
-
-    code = "not_joined"
-
-
-class TooManyRooms(errors.Invalid):
-    """This connection has joined as many rooms as it may: leave one."""
-
-    code = "too_many_rooms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +62,10 @@ class V1Client:
     def take(self, payload: bytes) -> None:
         """See `Dialect`."""
         try:
-            request = requests.read(payload)
-        except requests.Refused as refused:
+            request = v1_requests.read(payload)
+        except v1_requests.Refused as refused:
             if self._connection.allow():
-                self._refuse(refused.request, refused.error)
+                self._refuse(refused.request, refused.error, is_send=refused.is_send)
             return
         if self._connection.is_waiting and not isinstance(request, requests.Auth):
             self._wait(request)
@@ -85,13 +74,9 @@ class V1Client:
 
     def admitted(self, opened: Opened) -> None:
         """Answer `auth`, and do what has waited for it."""
-        answer = {
-            "user": v1_codec.user(opened.user),
-            "expires_ms": opened.expires_ms,
-            "time_ms": self._services.now_ms(),
-            "ping_seconds": self._connection.host.limits.ping_interval,
-        }
-        self._answer(self._expected, answer)
+        ping = self._connection.host.limits.ping_interval
+        user, now = parts.person(opened.user), self._services.now_ms()
+        self._answer(answers.Authenticated(self._expected, user, opened.expires_ms, now, ping))
         early, self._early = self._early, []
         for request in early:
             self._handle(request)
@@ -117,14 +102,21 @@ class V1Client:
 
     def sent(self, send: Send, stored: logic_pb2.PublishResponse) -> None:
         """Answer `send`."""
-        position = {"epoch": stored.position.epoch, "offset": stored.position.offset}
-        facts = {"time_ms": stored.time_ms, "message_id": send.message_id, "repeated": stored.repeated}
-        self._answer(send.request, {"room": stored.room, **position, **facts})
+        self._answer(
+            answers.Sent(
+                id=send.request,
+                room=stored.room,
+                epoch=stored.position.epoch,
+                offset=stored.position.offset,
+                time_ms=stored.time_ms,
+                message_id=send.message_id,
+                repeated=stored.repeated,
+            )
+        )
 
     def not_sent(self, send: Send, error: errors.ChatError) -> None:
         """Answer `send` with what is known."""
-        stored = "unknown" if isinstance(error, errors.OutcomeUnknown) else "no"
-        self._refuse(send.request, error, stored=stored)
+        self._refuse(send.request, error, is_send=True)
         if isinstance(error, errors.SessionEnded):
             self._connection.close(disconnects.SESSION_ENDED)
 
@@ -143,9 +135,18 @@ class V1Client:
         self, join: Join, stands: pb.Position, history: logic_pb2.RoomHistory, page: v1_codec.Page, *, hears: bool
     ) -> None:
         """Answer `join`."""
-        position = {"room": join.room, "epoch": stands.epoch, "offset": stands.offset}
-        found = {"recovered": history.recovered, "after": history.after, "publications": page.parts, "joined": hears}
-        self._answer(join.request, position | found)
+        self._answer(
+            answers.Joined(
+                id=join.request,
+                room=join.room,
+                epoch=stands.epoch,
+                offset=stands.offset,
+                recovered=history.recovered,
+                after=history.after,
+                publications=page.publications,
+                joined=hears,
+            )
+        )
 
     def not_joined(self, join: Join, error: errors.ChatError) -> None:
         """Answer `join`."""
@@ -157,7 +158,8 @@ class V1Client:
         if len(self._early) < UNDER_WAY:
             self._early.append(request)
         else:
-            self._refuse(request.id, errors.Busy("too many requests before the answer to auth"))
+            error = errors.Busy("too many requests before the answer to auth")
+            self._refuse(request.id, error, is_send=isinstance(request, requests.Send))
 
     def _handle(self, request: requests.AnyRequest) -> None:
         """Do a request as far as can be done at once; whatever is wrong with it is its answer."""
@@ -174,7 +176,7 @@ class V1Client:
         except errors.ChatError as exc:
             telemetry.REJECTED_TOTAL.labels(exc.code).inc()
             if self._connection.allow():
-                self._refuse(request.id, exc, **({"stored": "no"} if isinstance(request, requests.Send) else {}))
+                self._refuse(request.id, exc, is_send=isinstance(request, requests.Send))
 
     def _take_turn(self) -> None:
         rate, now = self._connection.host.limits.requests, self._connection.host.clock()
@@ -192,10 +194,10 @@ class V1Client:
         self._connection.authenticate(Credential(digest, is_ticket=request.ticket is not None))
 
     def _join(self, request: requests.Join) -> None:
-        room = requests.readable(request, self._connection.user.id)
+        room = v1_requests.readable(request, self._connection.user.id)
         rooms = self._connection.rooms
         if room not in rooms and len(rooms) + self._services.joins.count(self) >= self._connection.host.limits.rooms:
-            raise TooManyRooms
+            raise exchanges.TooManyRooms
         self._services.joins.begin(self, request.id, room, request.since.to_message() if request.since else None)
 
     def _leave(self, request: requests.Leave) -> None:
@@ -203,7 +205,7 @@ class V1Client:
         self._services.joins.cancel(self, room)
         if room in self._connection.rooms:
             self._connection.host.membership.part(self._connection, room)
-        self._answer(request.id, {"room": room})
+        self._answer(answers.Left(request.id, room))
 
     def _send(self, request: requests.Send) -> None:
         if wait := self._connection.allow_message():
@@ -217,64 +219,66 @@ class V1Client:
             raise errors.Busy("too many messages are waiting")
 
     def _history(self, request: requests.History) -> None:
-        room = requests.readable(request, self._connection.user.id)
+        room = v1_requests.readable(request, self._connection.user.id)
         read = logic_pb2.RoomRead(room=room, limit=request.limit)
         if request.since is not None:
             read.since.CopyFrom(request.since.to_message())
         if request.before is not None:
             read.before.CopyFrom(request.before.to_message())
-        self._ask(request.id, self._read(read))
+        self._ask(request.id, self._read(request.id, read))
 
-    async def _read(self, read: logic_pb2.RoomRead) -> Mapping[str, Any]:
+    async def _read(self, request: int, read: logic_pb2.RoomRead) -> answers.Page:
         (history,) = await self._services.logic.history(self._connection.session, [read])
         if history.error:
             raise errors.by_code(history.error)
         # The page is the end that the reader is coming from: forward the first ones, backward the last ones.
         found, backward = history.publications, not read.HasField("since")
         page = self.codec.page(reversed(found) if backward else found)
-        return {
-            "room": read.room,
-            "epoch": history.position.epoch,
-            "offset": history.position.offset,
-            "recovered": history.recovered,
-            "after": history.after + (len(found) - len(page.parts) if backward else 0),
-            "publications": page.parts[::-1] if backward else page.parts,
-            "more": history.more or not page.is_whole,
-        }
+        return answers.Page(
+            id=request,
+            room=read.room,
+            epoch=history.position.epoch,
+            offset=history.position.offset,
+            recovered=history.recovered,
+            after=history.after + (len(found) - len(page.publications) if backward else 0),
+            publications=page.publications[::-1] if backward else page.publications,
+            more=history.more or not page.is_whole,
+        )
 
     def _members(self, request: requests.Members) -> None:
-        room = requests.readable(request, self._connection.user.id)
+        room = v1_requests.readable(request, self._connection.user.id)
 
-        async def ask() -> Mapping[str, Any]:
-            return v1_codec.presence(await self._services.logic.presence(self._connection.session, room))
+        async def ask() -> answers.Present:
+            found = await self._services.logic.presence(self._connection.session, room)
+            return answers.Present(request.id, found.room, found.count, [parts.person(each) for each in found.members])
 
         self._ask(request.id, ask())
 
     def _typing(self, request: requests.Typing) -> None:
-        room = requests.readable(request, self._connection.user.id)
+        room = v1_requests.readable(request, self._connection.user.id)
         if room not in self._connection.rooms:
-            raise NotJoined
+            raise exchanges.NotJoined
 
-        async def push() -> Mapping[str, Any]:
+        async def push() -> answers.Noted:
             await self._services.logic.push_typing(self._connection.session, room)
-            return {}
+            return answers.Noted(request.id)
 
         self._ask(request.id, push())
 
     def _read_mark(self, request: requests.Read) -> None:
-        room = requests.readable(request, self._connection.user.id)
+        room = v1_requests.readable(request, self._connection.user.id)
         position = pb.Position(epoch=request.epoch, offset=request.offset)
 
-        async def mark() -> Mapping[str, Any]:
+        async def mark() -> answers.Marked:
             await self._services.logic.mark_read(self._connection.session, room, position)
-            return {"room": room}
+            return answers.Marked(request.id, room)
 
         self._ask(request.id, mark())
 
     def _ping(self, request: requests.Ping) -> None:
-        self._answer(request.id, {"time_ms": self._services.now_ms()})
+        self._answer(answers.Pong(request.id, self._services.now_ms()))
 
-    def _ask(self, request: int, question: Coroutine[Any, Any, Mapping[str, Any]]) -> None:
+    def _ask(self, request: int, question: Coroutine[Any, Any, answers.Answer]) -> None:
         """Answer when logic has."""
         if self._under_way >= UNDER_WAY:
             question.close()
@@ -282,9 +286,9 @@ class V1Client:
         self._under_way += 1
         self._services.spawn(self._answer_later(request, question), "request")
 
-    async def _answer_later(self, request: int, question: Awaitable[Mapping[str, Any]]) -> None:
+    async def _answer_later(self, request: int, question: Awaitable[answers.Answer]) -> None:
         try:
-            self._answer(request, await question)
+            self._answer(await question)
         except errors.SessionEnded as exc:
             self._refuse(request, exc)
             self._connection.close(disconnects.SESSION_ENDED)
@@ -293,11 +297,11 @@ class V1Client:
         finally:
             self._under_way -= 1
 
-    def _answer(self, request: int, fields: Mapping[str, Any]) -> None:
-        self._connection.write(self.codec.answer(request, fields))
+    def _answer(self, answer: answers.Answer) -> None:
+        self._connection.write(self.codec.answer(answer))
 
-    def _refuse(self, request: int, error: errors.ChatError, **fields: str) -> None:
-        self._connection.write(self.codec.refuse(request, error, **fields))
+    def _refuse(self, request: int, error: errors.ChatError, *, is_send: bool = False) -> None:
+        self._connection.write(self.codec.refuse(request, error, is_send=is_send))
 
 
 _HANDLERS: Mapping[type[requests.AnyRequest], Callable[[V1Client, Any], None]] = {

@@ -17,14 +17,15 @@ from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 from websockets.typing import Origin, Subprotocol
 
-from chatcluster.connect import disconnects, protocol
+from chatcluster.connect import protocol
 from chatcluster.connect.admission import Refusal
 from chatcluster.connect.connection import Connection, Dialects, Host, discard
-from chatcluster.connect.disconnects import Disconnect
 from chatcluster.core import telemetry
+from chatcluster.frames import disconnects, exchanges
+from chatcluster.frames.disconnects import Disconnect
 
 PATH = "/ws"
-V1 = Subprotocol("chatcluster.v1.json")
+V1 = Subprotocol(exchanges.SUBPROTOCOL)
 HEAD_BYTES = 16 * 1024
 """Of a handshake; a browser's with its cookies is well below."""
 SLICE = 4096

@@ -34,6 +34,11 @@ _ROOM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 _MESSAGE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
+ROOM_PATTERN = f"^(room:{_ROOM.pattern}|user:{_NUMBER.pattern}|dm:{_NUMBER.pattern}:{_NUMBER.pattern})$"
+"""What rooms' names look like, for JSON Schemas; `parse_room` knows the bounds of the numbers too."""
+MESSAGE_ID_PATTERN = f"^{_MESSAGE_ID.pattern}$"
+"""What senders' ids of messages look like, likewise."""
+
 
 class StreamId(NamedTuple):
     """An entry id of a dispatch stream; rises within one shard epoch and means nothing across two."""

@@ -22,7 +22,10 @@ class Disconnect:
     reason: str
     """Told to the client, at most 123 bytes of UTF-8."""
     silent: bool = False
-    """The socket is closed without a word, as gochat's clients know it (a websocket client then sees 1006)."""
+    """The client is told nothing: nobody is there, nothing more would be read, or gochat's clients know it so (a
+    websocket client then sees 1006)."""
+    gochat: bool = False
+    """Only clients of gochat's protocols meet it."""
 
     @property
     def reconnect(self) -> bool:
@@ -30,25 +33,25 @@ class Disconnect:
         return self.code in {1006, 1012, 1013} or 4000 <= self.code < 4500
 
 
-LEFT = Disconnect(1000, "the client left")
+LEFT = Disconnect(1000, "the client left", silent=True)
 WRONG_PROTOCOL = Disconnect(1002, "not a valid frame")
-VANISHED = Disconnect(1006, "the peer is gone")
+VANISHED = Disconnect(1006, "the peer is gone", silent=True)
 NOT_UTF8 = Disconnect(1007, "not UTF-8")
 TOO_BIG = Disconnect(1009, "the frame is too big")
 RESTART = Disconnect(1012, "this gateway stops; reconnect")
 TRY_AGAIN = Disconnect(1013, "cannot serve you now; try again later")
 
-SLOW = Disconnect(4000, "reads too slowly for its outbox")
-SILENT = Disconnect(4001, "no answer to a ping")
-UNFINISHED = Disconnect(4002, "the handshake was not finished in time")
+SLOW = Disconnect(4000, "reads too slowly for its outbox", silent=True)
+SILENT = Disconnect(4001, "no answer to a ping", silent=True)
+UNFINISHED = Disconnect(4002, "the handshake was not finished in time", silent=True)
 
 UNAUTHENTICATED = Disconnect(4500, "no authToken came in time")
-BAD_SESSION = Disconnect(4501, "the session is not valid", silent=True)
+BAD_SESSION = Disconnect(4501, "the session is not valid", silent=True, gochat=True)
 SESSION_ENDED = Disconnect(4502, "the session has ended; log in again")
 TOO_MANY = Disconnect(4503, "this user has too many connections")
 TOO_FAST = Disconnect(4504, "too many frames")
 BAD_FRAME = Disconnect(4505, "not a frame that this gateway understands")
-BAD_ROOM = Disconnect(4506, "the roomId is out of range")
+BAD_ROOM = Disconnect(4506, "the roomId is out of range", gochat=True)
 
 ALL = (
     LEFT, WRONG_PROTOCOL, VANISHED, NOT_UTF8, TOO_BIG, RESTART, TRY_AGAIN, SLOW, SILENT, UNFINISHED, UNAUTHENTICATED,

@@ -1,0 +1,1 @@
+"""What gateways and their clients say to each other in v1: docs/protocol.md, as types."""
