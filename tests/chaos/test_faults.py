@@ -14,7 +14,6 @@ from support import checker, proxy, system
 from support.eventually import eventually
 from support.load import Load
 from support.rounds import SETTINGS, Fault, Rounds, Scene, present
-from support.servers import RedisServer
 
 BACK_AFTER = 1.0
 """Seconds that a supervisor takes to bring a program back."""
@@ -62,7 +61,7 @@ async def _restart_redis(scene: Scene) -> None:
     await scene.system.redis.kill()
     await scene.system.redis.start()
     scene.diary.note("redis is back")
-    await _rewrite(scene.system.redis)
+    await scene.system.redis.rewrite()
 
 
 async def test_killed_programs_and_a_restarted_redis_lose_nothing(tmp_path: Path, kills: Rounds) -> None:
@@ -126,18 +125,16 @@ async def test_a_cut_tail_is_never_silent(tmp_path: Path, rounds: int, figure: C
         load, server = scene.load, scene.system.redis
         shown = _inboxes(load)  # this much is in the part of the file that is not cut
         await asyncio.sleep(FLUSHED)
-        before = [file.stat().st_size for file in server.append_only_files]
+        before = server.written()
         await asyncio.sleep(0.7)
         rooms = {s.room: s.position for s in load.sent if s.result == "ok" and s.position}
         await server.kill()
         sent = {message.id for message in load.sent}
-        for file, size in zip(server.append_only_files, before, strict=True):
-            with file.open("r+b") as handle:
-                handle.truncate(load.random.randint(size, file.stat().st_size))
+        server.cut_tail(before, load.random.random())
         await server.start()
         load.ends.clear()
         scene.diary.note("redis is back without its tail")
-        await _rewrite(server)
+        await server.rewrite()
         for room, position in rooms.items():
             told.append(await _is_told(load, room, position))
         for place, ids in _inboxes(load).items():
@@ -157,19 +154,6 @@ def _inboxes(load: Load) -> dict[int, list[str]]:
     """What each connection was shown of its user's inbox, so far."""
     segments = [segment for member in load.members for segment in member.segments.values()]
     return {id(segment): list(segment.ids) for segment in segments if segment.room.startswith("user:")}
-
-
-async def _rewrite(server: RedisServer) -> None:
-    """Have Redis write its file anew: 7.0 keeps half of a torn transaction there, and a second crash would run it."""
-    async with server.client() as client:
-        await client.bgrewriteaof()
-        await eventually(lambda: _is_rewritten(server), within=60, every=0.2, what="a new append-only file")
-
-
-async def _is_rewritten(server: RedisServer) -> bool:
-    async with server.client() as client:
-        found = await client.info("persistence")
-    return not found["aof_rewrite_in_progress"] and not found["aof_rewrite_scheduled"]
 
 
 async def _is_told(load: Load, room: str, position: checker.Position) -> bool:

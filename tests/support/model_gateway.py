@@ -47,16 +47,15 @@ class ModelRoom:
         """The lowest offset that it holds, or would hold next."""
         return self.entries[0].offset if self.entries else self.newest + 1
 
-    def recovers(self, epoch: str, offset: int) -> bool:
-        """Whether a reader who stands there can read on."""
-        ends = [*(base for _, base in self.chain[1:]), self.newest]
-        known = {"": 0} | {each: end for (each, _), end in zip(self.chain, ends, strict=False)}
-        return offset <= known.get(epoch, -1) and self.first <= offset + 1
-
-    def after(self, epoch: str) -> int:
-        """From where everything is new to a reader who is not recovered."""
-        bases = [base for each, base in self.chain if each > epoch] or [base for _, base in self.chain[-1:]]
-        return max([*bases[:1], self.first - 1])
+    def common(self, epoch: str, offset: int) -> tuple[int, bool]:
+        """The last offset that a reader's past and its own have in common, and whether that is all of the reader's."""
+        if not epoch:
+            return 0, True
+        if epoch == self.epoch:
+            return min(offset, self.newest), offset <= self.newest
+        is_known = any(each == epoch for each, _ in self.chain)
+        base = next((base for each, base in self.chain if each > epoch), self.chain[-1][1])
+        return (offset, True) if is_known and offset <= base else (base, False)
 
 
 class ModelGateway:
@@ -105,8 +104,8 @@ class ModelGateway:
         if since is None:
             self._heard[room.name] = room.newest
             return {**place, "recovered": True, "after": room.newest, "publications": [], "joined": True}
-        recovered = room.recovers(since["epoch"], since["offset"])
-        after = since["offset"] if recovered else room.after(since["epoch"])
+        reached, is_whole = room.common(since["epoch"], since["offset"])
+        recovered, after = is_whole and reached >= room.first - 1, max(reached, room.first - 1)
         page = [each for each in room.entries if each.offset > after]
         is_whole = len(page) <= PAGE
         if is_whole:

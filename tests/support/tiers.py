@@ -5,6 +5,7 @@ the table says so loudly; with CI=true a skip is a failure, because nobody reads
 """
 
 import os
+import random
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +29,9 @@ def missing(what: str, fix: str) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --full."""
+    """Add --full and --seed."""
     parser.addoption("--full", action="store_true", help="run fault tests at their full count (hours)")
+    parser.addoption("--seed", type=int, help="draw what is drawn at random as in a run that told this seed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,6 +55,15 @@ def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Return a function that puts a figure of this test into the summary at the end of the run."""
     tiers = request.config.stash[_TIERS]
     return lambda text: tiers.figures.append(f"{request.node.name}: {text}")
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest, figure: Callable[[str], None]) -> int:
+    """Return what this test's random choices begin with: --seed, or another one each time; it is among the figures."""
+    given = request.config.getoption("--seed")
+    seed = random.SystemRandom().randrange(10**6) if given is None else given
+    figure(f"seed {seed}")
+    return int(seed)
 
 
 class Tiers:

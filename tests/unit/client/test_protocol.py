@@ -11,6 +11,7 @@ from chatcluster.client.events import Answered, Failed, Phase
 from chatcluster.client.protocol import Protocol
 from chatcluster.client.track import Track
 from support.model_gateway import ModelGateway
+from support.shown import Shown
 
 ROOMS = st.sampled_from(["room:1", "room:2"])
 STEPS = st.integers(0, 12)
@@ -21,47 +22,17 @@ BOUND = 4
 
 @dataclass
 class View:
-    """What an application has of a room that it follows as docs/client.md says."""
+    """A room's track, and what an application has taken from it."""
 
     track: Track
-    seen: list[items.Position] = field(default_factory=list)
-    """All that was ever shown, in order."""
-    told: dict[int, str] = field(default_factory=dict)
-    """The ids that are shown now, by their offsets."""
-    last: items.Position | None = None
-    excused: set[int] = field(default_factory=set)
-    """The offsets of which it was told that they are gone."""
-    start: int | None = None
-    """What is after it has to be shown."""
-    log: list[items.Item] = field(default_factory=list)
+    shown: Shown = field(default_factory=Shown)
 
     def take(self) -> bool:
-        """Take an item, if there is one; each has to follow from the one before."""
+        """Take an item, if there is one."""
         item = self.track.take()
-        if item is None:
-            return False
-        self.log.append(item)
-        last = self.last or self.track.joined_at
-        self.start = self.track.joined_at.offset if self.start is None else self.start
-        match item:
-            case items.Message(position=position):
-                assert position.offset == last.offset + 1, "a hole, or out of order"
-                assert position.epoch >= last.epoch, "out of order"
-                assert position not in self.seen, "shown twice"
-                self.seen.append(position)
-                self.told[position.offset] = item.id
-                self.last = position
-            case items.Gap(first=first, last=offset):
-                assert first == last.offset + 1 <= offset
-                self.last = items.Position(last.epoch, offset)
-                self.excused |= {*range(first, offset + 1)}
-            case items.NotRecovered(position=position):
-                self.told = {offset: each for offset, each in self.told.items() if offset <= position.offset}
-                self.excused = {each for each in self.excused if each <= position.offset}
-                self.excused |= {*range(last.offset + 1, position.offset + 1)}
-                self.start = min(self.start, position.offset)
-                self.last = position
-        return True
+        if item is not None:
+            self.shown.add(item, self.track.joined_at)
+        return item is not None
 
 
 class ClientMachine(RuleBasedStateMachine):
@@ -220,11 +191,7 @@ class ClientMachine(RuleBasedStateMachine):
     def check_view(self, name: str, view: View) -> None:
         """All that history holds since the join is shown, and nothing that it never held."""
         room = self.gateway.room(name)
-        start = view.track.joined_at.offset if view.start is None else view.start
-        due = [each for each in room.entries if each.offset > start and each.offset not in view.excused]
-        stored = {each.offset: each.id for each in due}
-        shown = {offset: each for offset, each in view.told.items() if offset >= room.first}
-        assert shown == stored
+        view.shown.check({each.offset: each.id for each in room.entries}, room.first, view.track.joined_at)
 
     def check_sends(self) -> None:
         """Every message was acknowledged, is stored once at most, in the order of sending, and where it was said."""
