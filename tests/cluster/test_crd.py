@@ -139,18 +139,6 @@ RULES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
         {"exposure": {"ingress": {"host": "chat.example.com"}}},
     ),
     (
-        "exposure.websocketURL",
-        {"exposure": {"websocketURL": "wss://chat.example.com:65536/ws"}},
-        "must be a URL, as wss://chat.example.com/ws, with a port of at most 65535",
-        {"exposure": {"websocketURL": "wss://chat.example.com:65535/ws"}},
-    ),
-    (
-        "exposure.websocketURL",
-        {"exposure": {"websocketURL": "ws://[fd00:7]:7000/ws"}},
-        "must be a URL, as wss://chat.example.com/ws, with a port of at most 65535",
-        {"exposure": {"websocketURL": "ws://[fd00::7]/ws"}},
-    ),
-    (
         "exposure.tcpAddress",
         {"exposure": {"tcpAddress": "chat.example.com:65536"}},
         "must be a host and a port of at most 65535, as chat.example.com:7001",
