@@ -28,7 +28,7 @@ $(foreach name,$(UP_SETTINGS),$(if $(filter command,$(firstword $(origin $(name)
 	$(eval export CHATCLUSTER_LOCAL_$(name) = $($(name)))))
 
 .DEFAULT_GOAL = help
-.PHONY: help up check test test-full test-deps cluster-up cluster-down cluster-test images kind-up kind-down lint proto proto-diff format lock clean
+.PHONY: help up check test test-full test-deps cluster-up cluster-down cluster-test images kind-up kind-down lint metrics dashboards proto proto-diff format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,12 @@ lint: .venv/installed proto-diff
 format: .venv/installed ## format the code, and repair what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+metrics: .venv/installed ## write docs/metrics.md from the code
+	@PYTHONPATH=tests $(BIN)/python -m support.catalogue
+
+dashboards: .venv/installed ## make the chart's dashboards from tests/support/dashboards
+	@PYTHONPATH=tests $(BIN)/python -m support.grafana
 
 proto: .venv/installed ## generate services/src/chatcluster/v1 from proto/
 	$(PROTOC) --python_out=services/src --pyi_out=services/src --grpc_python_out=services/src

@@ -11,16 +11,17 @@ from chatcluster.core import errors
 DIALECT = Dialect(problems.refusal, lambda: Response(status_code=204), ((b"x-cors", b"yes"),))
 
 
-def counted(route: str, status: int) -> float:
+def counted(route: str, status: int, method: str = "GET") -> float:
     """How many requests were counted."""
-    return REGISTRY.get_sample_value("chat_requests_total", {"route": route, "status": str(status)}) or 0.0
+    labels = {"method": method, "route": route, "status": str(status)}
+    return REGISTRY.get_sample_value("chat_requests_total", labels) or 0.0
 
 
-async def answer(route: str, handle: Handler) -> httpx.Response:
+async def answer(route: str, handle: Handler, method: str = "GET") -> httpx.Response:
     """One request to one handler."""
     edge = Edge(Endpoint(route, DIALECT, handle), lambda _: "203.0.113.7")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url="http://api") as client:
-        return await client.get("/whatever")
+        return await client.request(method, "/whatever")
 
 
 async def test_requests_are_counted_by_template_and_status() -> None:
@@ -32,8 +33,18 @@ async def test_requests_are_counted_by_template_and_status() -> None:
     response = await answer("/counted/{room}", handle)
     assert (response.status_code, response.headers["x-cors"]) == (201, "yes")
     assert counted("/counted/{room}", 201) == 1
-    latency = REGISTRY.get_sample_value("chat_request_latency_seconds_count", {"route": "/counted/{room}"})
-    assert latency == 1
+    labels = {"method": "GET", "route": "/counted/{room}"}
+    assert REGISTRY.get_sample_value("chat_request_latency_seconds_count", labels) == 1
+
+
+async def test_a_method_that_nobody_knows_is_no_label() -> None:
+    """Clients may send any word."""
+
+    async def handle(_: Request) -> Response:
+        return Response(status_code=405)
+
+    await answer("/methods", handle, "BREW")
+    assert counted("/methods", 405, "other") == 1
 
 
 @pytest.mark.parametrize(

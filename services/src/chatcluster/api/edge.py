@@ -24,6 +24,7 @@ CLIENT_GONE = 499
 """What the log says of a client that closed before its answer; nobody receives it."""
 
 _ERROR = "chatcluster.error"
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 _log = structlog.get_logger()
 
@@ -111,8 +112,9 @@ class Edge:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope["endpoint"].path
-        telemetry.REQUESTS_TOTAL.labels(route, status).inc()
-        telemetry.REQUEST_LATENCY_SECONDS.labels(route).observe(seconds)
+        method = scope["method"] if scope["method"] in _METHODS else "other"  # clients may send anything
+        telemetry.REQUESTS_TOTAL.labels(method, route, status).inc()
+        telemetry.REQUEST_LATENCY_SECONDS.labels(method, route).observe(seconds)
         _log.info(
             "request",
             method=scope["method"],

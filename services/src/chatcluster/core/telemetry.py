@@ -115,12 +115,12 @@ DIRECTORY_ERRORS_TOTAL = Counter(
 )
 
 # -- api
-REQUESTS_TOTAL = Counter("chat_requests_total", "HTTP requests answered.", ["route", "status"], registry=_API)
+REQUESTS_TOTAL = Counter("chat_requests_total", "HTTP requests answered.", ["method", "route", "status"], registry=_API)
 REQUESTS_IN_PROGRESS = Gauge("chat_requests_in_progress", "HTTP requests that are being answered.", registry=_API)
 REQUEST_LATENCY_SECONDS = Histogram(
     "chat_request_latency_seconds",
     "HTTP requests, from the head to the end of the answer.",
-    ["route"],
+    ["method", "route"],
     buckets=_LATENCIES,
     registry=_API,
 )
