@@ -70,6 +70,19 @@ async def test_changes_are_followed(followed: Followed) -> None:
     assert len(followed.server.asked) == 2
 
 
+async def test_those_that_stay_are_followed(server: ScriptedApiserver, account: Path) -> None:
+    """Who judges endpoints knows those that do not serve, too, and forgets at once who terminates."""
+    async with following(Followed(server, account, staying=True)) as followed:
+        await followed.knows("10.0.0.1", "10.0.0.2")
+        server.put(endpoint_slice("logic-1", "10.0.0.1", "10.0.0.2", ready=False, serving=False))
+        server.put(endpoint_slice("logic-2", "10.0.0.3", serving=False))
+        await followed.knows("10.0.0.1", "10.0.0.2", "10.0.0.3")
+
+        server.put(endpoint_slice("logic-1", "10.0.0.1", "10.0.0.2", serving=True, terminating=True))
+
+        await followed.knows("10.0.0.3")
+
+
 async def test_the_last_ones_go_when_the_api_server_stands_by_it(followed: Followed) -> None:
     """A Service that is scaled to nothing has no endpoints in the end: a bookmark after the 20 s says that it is so."""
     followed.server.put(endpoint_slice("logic-1"))

@@ -25,7 +25,8 @@ async def port(readiness: Readiness) -> AsyncIterator[int]:
     """Serve it; yield the port."""
     async with asyncio.TaskGroup() as tasks:
         runner = Runner({}, tasks)
-        yield await health.serve(runner, health.Settings("127.0.0.1", 0), readiness)
+        more = {"/verdict": lambda: {"ready": readiness.ready}}
+        yield await health.serve(runner, health.Settings("127.0.0.1", 0), readiness, more)
         runner.end()
 
 
@@ -59,6 +60,14 @@ async def test_metrics_are_scraped(client: httpx.AsyncClient) -> None:
 
     assert response.headers["content-type"].startswith("text/plain; version=")
     assert 'chat_rejected_total{reason="test"} 1.0' in response.text
+
+
+async def test_a_program_has_pages_of_its_own(client: httpx.AsyncClient, readiness: Readiness) -> None:
+    """Each is made anew for whoever asks; who asks for another is told of all."""
+    readiness.dependency("logic").reached()
+
+    assert (await client.get("/verdict")).json() == {"ready": True}
+    assert (await client.get("/")).text == "/healthz, /readyz, /metrics, /verdict\n"
 
 
 async def test_other_paths_and_methods_are_told_off(client: httpx.AsyncClient) -> None:

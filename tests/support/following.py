@@ -39,7 +39,7 @@ class Clock:
 class Followed:
     """A directory that follows a stand-in."""
 
-    def __init__(self, server: ScriptedApiserver, account: Path) -> None:
+    def __init__(self, server: ScriptedApiserver, account: Path, *, staying: bool = False) -> None:
         self.server = server
         self.account = account
         self.clock = Clock()
@@ -47,9 +47,9 @@ class Followed:
         self.dependency = self.readiness.dependency("directory")
         target = apiserver.Target(server.url, NAMESPACE, SERVICE)
         self.directory = KubernetesDirectory(
-            Settings(target, "grpc", apiserver.Account(account)),
+            Settings(target, "grpc", apiserver.Account(account), staying),
             apiserver.Patience(connecting=SILENCE, page=SILENCE, silence=SILENCE),
-            View(KEEP),
+            View(0 if staying else KEEP),
             self.clock,
             lambda: 0.0,
         )

@@ -33,6 +33,20 @@ def test_every_dependency_holds_readiness_back_once() -> None:
     }
 
 
+def test_a_strict_program_is_ready_while_its_dependencies_answer() -> None:
+    """It is sent no work that would have to go elsewhere: being unready only says how it is."""
+    readiness = Readiness(strict=True)
+    report = readiness.dependency("report")
+    report.reached()
+    assert readiness.ready
+
+    report.lost("no answer")
+
+    assert not readiness.ready
+    report.reached()
+    assert readiness.ready
+
+
 def test_a_draining_program_is_unready_for_good() -> None:
     """Nothing that is reached makes a draining program ready again."""
     readiness = Readiness()

@@ -20,6 +20,15 @@ async def test_the_variable_that_is_set_chooses() -> None:
     assert isinstance(choice.from_env({**SERVICE, "CHATCLUSTER_DIRECTORY_LOGIC": ""}, "LOGIC"), KubernetesDirectory)
 
 
+async def test_a_judge_wants_those_that_stay() -> None:
+    """In Kubernetes these are others than those that serve; a list is the same for all."""
+    judged = choice.from_env(SERVICE, "LOGIC", staying=True)
+
+    assert isinstance(judged, KubernetesDirectory)
+    assert judged._settings.staying
+    assert choice.from_env(FIXED, "LOGIC", staying=True).endpoints() == {"127.0.0.1:6900"}
+
+
 @pytest.mark.parametrize("environ", [{}, {**FIXED, **SERVICE}])
 def test_one_has_to_be_set_and_not_both(environ: dict[str, str]) -> None:
     """Both variables are named, whichever is wrong."""

@@ -46,6 +46,24 @@ def test_an_endpoint_counts_as_long_as_it_serves(conditions: dict[str, bool | No
     assert addresses(thing) == ({"10.0.0.1:6900"} if serves else set())
 
 
+@pytest.mark.parametrize(
+    ("conditions", "stays"),
+    [
+        ({"ready": True, "serving": True, "terminating": False}, True),
+        ({"ready": False, "serving": False, "terminating": False}, True),
+        ({"ready": False, "serving": True, "terminating": True}, False),
+        ({"terminating": None}, True),
+        ({}, True),
+    ],
+)
+def test_an_endpoint_stays_as_long_as_it_does_not_terminate(conditions: dict[str, bool | None], stays: bool) -> None:
+    """Whether or not it serves now: it should."""
+    thing = endpoint_slice("a", "10.0.0.1")
+    thing["endpoints"][0]["conditions"] = conditions
+
+    assert bool(read(thing).staying("grpc")) == stays
+
+
 def test_ipv6_addresses_get_brackets() -> None:
     """Else the port could not be told from the address."""
     assert addresses(endpoint_slice("a", "fd00::7")) == {"[fd00::7]:6900"}

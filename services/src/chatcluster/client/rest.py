@@ -33,18 +33,28 @@ class NotTheApi(errors.ChatError):
     code = "not_the_api"
 
 
+class NobodyThere(errors.Unavailable):
+    """There is no api at its address, or none that answered a question; nothing was stored."""
+
+
+class NoAnswer(errors.OutcomeUnknown):
+    """The api did not answer: what it was told may or may not have been done."""
+
+
 class Rest:
     """One api, as long as an `async with` block."""
 
-    def __init__(self, url: str, token: str = "") -> None:
+    def __init__(self, url: str, token: str = "", *, within: float = ANSWER_WITHIN) -> None:
+        """`within`: seconds for each request."""
         self.url = url.rstrip("/")
+        self._within = within
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http: aiohttp.ClientSession | None = None
         self.date: str | None = None
         """The `Date` of the last answer."""
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=ANSWER_WITHIN)
+        timeout = aiohttp.ClientTimeout(total=self._within)
         self._http = aiohttp.ClientSession(timeout=timeout, headers=self._headers, trust_env=True)
         return self
 
@@ -127,8 +137,8 @@ class Rest:
     async def call(
         self, method: str, path: str, body: Any = None, *, query: Mapping[str, str | int] | None = None, key: str = ""
     ) -> dict[str, Any]:
-        """One request. Raises what the api refused it with; `Unavailable` when nobody was there to ask,
-        `OutcomeUnknown` when there was no answer to something that may have been done.
+        """One request. Raises what the api refused it with; `NobodyThere` when nobody was there to ask, `NoAnswer` when
+        there was no answer to something that may have been done.
         """
         assert self._http, "enter the block first"
         headers = {"Idempotency-Key": key} if key else None
@@ -138,9 +148,9 @@ class Rest:
                 text = await answer.content.read(_LARGEST)
                 return _read(answer.status, text, answer.headers.get("Retry-After", ""))
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as exc:
-            raise errors.Unavailable(f"no api at {self.url} ({exc})") from exc
+            raise NobodyThere(f"no api at {self.url} ({exc})") from exc
         except (aiohttp.ClientError, TimeoutError) as exc:
-            kind = errors.Unavailable if method == "GET" else errors.OutcomeUnknown
+            kind = NobodyThere if method == "GET" else NoAnswer
             raise kind(f"no answer from {self.url} ({str(exc) or 'in time'})") from exc
 
     async def _open(self, path: str, name: str, password: str) -> answers.Opened:

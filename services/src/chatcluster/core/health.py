@@ -1,16 +1,17 @@
 """The health port of a program: /healthz, /readyz and /metrics.
 
 Owns what "ready" means and the few lines of HTTP that say so. Does not own what a program depends on. It lives in core
-because all four programs answer the same three questions, and it is served by hand because a program that cannot answer
+because all programs answer the same three questions, and it is served by hand because a program that cannot answer
 HTTP (logic, task, connect) should not carry a web framework for three paths.
 
 Ready is a program whose dependencies were each reached once and that does not drain. What is lost later is shown and
-gates nothing: else one blink of Redis would take every endpoint of the cluster away.
+gates nothing: else one blink of Redis would take every endpoint of the cluster away. A program to which nobody sends
+work may be strict: it is ready only while all of them answer.
 """
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -22,6 +23,7 @@ from chatcluster.core.environment import PREFIX, Environment, WrongSetting
 _MAX_HEAD_BYTES = 8 * 1024
 _MAX_CONNECTIONS = 64
 _DEADLINE = 5.0
+_PATHS = (b"/healthz", b"/readyz", b"/metrics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,10 @@ class Dependency:
 
 
 class Readiness:
-    """Whether a program wants work."""
+    """Whether a program wants work; `strict`: only while its dependencies answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool = False) -> None:
+        self._strict = strict
         self._dependencies: dict[str, Dependency] = {}
         self._draining = False
 
@@ -75,8 +78,9 @@ class Readiness:
 
     @property
     def ready(self) -> bool:
-        """All dependencies were reached once, and the program does not drain."""
-        return not self._draining and all(d.ever_reached for d in self._dependencies.values())
+        """All dependencies were reached once, or answer now, and the program does not drain."""
+        dependencies = self._dependencies.values()
+        return not self._draining and all(not d.problem if self._strict else d.ever_reached for d in dependencies)
 
     def detail(self) -> dict[str, object]:
         """What /readyz says."""
@@ -84,13 +88,15 @@ class Readiness:
         return {"ready": self.ready, "draining": self._draining, "dependencies": problems}
 
 
-async def serve(run: runner.Runner, settings: Settings, readiness: Readiness) -> int:
+async def serve(
+    run: runner.Runner, settings: Settings, readiness: Readiness, more: Mapping[str, Callable[[], object]] | None = None
+) -> int:
     """Answer on the health port until the program ends; returns the port.
 
-    At most 64 connections at once and 5 seconds for each; what is over or slower is dropped. Raises `WrongSetting` when
-    the port cannot be had.
+    `more` are pages of the program's own: by path, what makes a JSON document. At most 64 connections at once and 5
+    seconds for each; what is over or slower is dropped. Raises `WrongSetting` when the port cannot be had.
     """
-    health = _Server(readiness, run.component)
+    health = _Server(readiness, run.component, more or {})
     try:
         server = await asyncio.start_server(health.connected, settings.host, settings.port, limit=_MAX_HEAD_BYTES)
     except OSError as exc:
@@ -102,9 +108,10 @@ async def serve(run: runner.Runner, settings: Settings, readiness: Readiness) ->
 
 
 class _Server:
-    def __init__(self, readiness: Readiness, component: str) -> None:
+    def __init__(self, readiness: Readiness, component: str, more: Mapping[str, Callable[[], object]]) -> None:
         self._readiness = readiness
         self._component = component
+        self._more = {path.encode(): make for path, make in more.items()}
         self._open = 0
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -134,10 +141,16 @@ class _Server:
                 return _response("200 OK", "text/plain", b"ok\n")
             case b"/readyz":
                 status = "200 OK" if self._readiness.ready else "503 Service Unavailable"
-                return _response(status, "application/json", json.dumps(self._readiness.detail()).encode())
+                return _document(status, self._readiness.detail())
             case b"/metrics":
                 return _response("200 OK", prometheus_client.CONTENT_TYPE_LATEST, telemetry.page(self._component))
-        return _response("404 Not Found", "text/plain", b"/healthz, /readyz, /metrics\n")
+            case _ if path in self._more:
+                return _document("200 OK", self._more[path]())
+        return _response("404 Not Found", "text/plain", b", ".join([*_PATHS, *self._more]) + b"\n")
+
+
+def _document(status: str, value: object) -> bytes:
+    return _response(status, "application/json", json.dumps(value).encode())
 
 
 def _response(status: str, content_type: str, body: bytes) -> bytes:

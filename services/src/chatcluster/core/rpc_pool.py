@@ -113,18 +113,20 @@ class Pool:
         remaining = deadline - loop.time()
         try:
             return await endpoint.call(method, request, timeout=remaining / 2 if attempts > 1 else remaining)
-        except errors.OutcomeUnknown:
+        except errors.OutcomeUnknown as exc:
             endpoint.suspect_until = loop.time() + SUSPECT_FOR
             if attempts == 1 or loop.time() >= deadline:
                 raise
+            unknown = exc
         await asyncio.sleep(random.uniform(*_JITTER))  # noqa: S311 - jitter is no secret
         try:
             return await self._attempt(method, request, deadline, attempts - 1)
         except errors.ChatError as exc:
             if not exc.temporary:
                 raise
-            # A repetition that was turned away says nothing about the attempt before it.
-            raise errors.OutcomeUnknown(str(exc)) from exc
+            # A repetition that was turned away says nothing about the attempt before it, which had the most time to
+            # find out what is wrong.
+            raise errors.OutcomeUnknown(str(unknown)) from exc
 
     async def _choose(self, deadline: float) -> rpc.Endpoint:
         loop = asyncio.get_running_loop()

@@ -11,10 +11,11 @@ from chatcluster.directory.directory import Directory
 from chatcluster.directory.static import StaticDirectory
 
 
-def from_env(environ: Mapping[str, str], part: str) -> Directory:
+def from_env(environ: Mapping[str, str], part: str, *, staying: bool = False) -> Directory:
     """The directory of CHATCLUSTER_DIRECTORY_<part> or of CHATCLUSTER_DIRECTORY_<part>_SERVICE; `part` in capitals.
 
-    Raises `WrongSetting`, also when both are set, or neither.
+    With `staying` it is of those endpoints of the Service that should serve, instead of those that do. Raises
+    `WrongSetting`, also when both are set, or neither.
     """
     fixed, service = f"DIRECTORY_{part}", f"DIRECTORY_{part}_SERVICE"
     environment = Environment(environ)
@@ -27,4 +28,4 @@ def from_env(environ: Mapping[str, str], part: str) -> Directory:
         return StaticDirectory.from_env(environ, part)
     from chatcluster.directory.kubernetes import KubernetesDirectory  # noqa: PLC0415 - see above
 
-    return KubernetesDirectory.from_env(environ, part)
+    return KubernetesDirectory.from_env(environ, part, staying=staying)

@@ -20,6 +20,7 @@ import structlog
 from chatcluster.core import health, telemetry
 from chatcluster.directory import apiserver, wire
 from chatcluster.directory.settings import Settings
+from chatcluster.directory.slices import Endpoint, EndpointSlice
 from chatcluster.directory.view import View
 
 WATCH_SECONDS = (240, 300)
@@ -63,10 +64,14 @@ class KubernetesDirectory:
         self._fruitless = 0
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str], part: str) -> Self:
-        """Read what `Settings.from_env` reads. Raises `WrongSetting`."""
-        settings = Settings.from_env(environ, part)
-        return cls(settings, apiserver.Patience(), View(), time.monotonic, random.random)
+    def from_env(cls, environ: Mapping[str, str], part: str, *, staying: bool = False) -> Self:
+        """Read what `Settings.from_env` reads. Raises `WrongSetting`.
+
+        Whoever looks for the endpoints that stay judges them: one that has gone is not kept.
+        """
+        settings = Settings.from_env(environ, part, staying=staying)
+        view = View(keep=0) if staying else View()
+        return cls(settings, apiserver.Patience(), view, time.monotonic, random.random)
 
     def endpoints(self) -> frozenset[str]:
         """What is known now; nothing before the first list."""
@@ -117,7 +122,7 @@ class KubernetesDirectory:
     async def _list(self, connection: apiserver.Connection, why: str) -> None:
         slices, version = await connection.list_all()
         self._heard_at = self._listed_at = self._clock()
-        self._view.replace({name: one.serving(self._settings.port) for name, one in slices.items()}, self._heard_at)
+        self._view.replace({name: self._of_slice(one) for name, one in slices.items()}, self._heard_at)
         self._version, self._stale = version, None
         telemetry.DIRECTORY_LISTS_TOTAL.labels(why).inc()
         self._tell()
@@ -127,12 +132,16 @@ class KubernetesDirectory:
         self._version, self._fruitless = event.version, 0
         match event.type:
             case "ADDED" | "MODIFIED":
-                self._view.put(event.slice.metadata.name, event.slice.serving(self._settings.port), self._heard_at)
+                self._view.put(event.slice.metadata.name, self._of_slice(event.slice), self._heard_at)
             case "DELETED":
                 self._view.put(event.slice.metadata.name, frozenset(), self._heard_at)
             case _:
                 self._view.heard(self._heard_at)
         self._tell()
+
+    def _of_slice(self, found: EndpointSlice) -> frozenset[Endpoint]:
+        port = self._settings.port
+        return found.staying(port) if self._settings.staying else found.serving(port)
 
     def _tell(self) -> None:
         """Wake who waits for changes. What runs out by itself they find out by themselves."""

@@ -28,9 +28,11 @@ class Settings:
     port: str
     """The Service's port, by name."""
     account: apiserver.Account
+    staying: bool = False
+    """Which endpoints: those that serve, or those that do not terminate."""
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str], part: str) -> Self:
+    def from_env(cls, environ: Mapping[str, str], part: str, *, staying: bool = False) -> Self:
         """Read CHATCLUSTER_DIRECTORY_<part>_SERVICE (<service>:<name of its port>) and CHATCLUSTER_DIRECTORY_NAMESPACE
         (default: the pod's own); CHATCLUSTER_DIRECTORY_ACCOUNT is the folder of the service account. Where the API
         server is stands in KUBERNETES_SERVICE_HOST and _PORT, as in every pod. Raises `WrongSetting`.
@@ -49,7 +51,7 @@ class Settings:
         url = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
         account = apiserver.Account(Path(environment.text("DIRECTORY_ACCOUNT", ACCOUNT)))
         target = apiserver.Target(url, _namespace(environment, account), found[1])
-        return cls(target, found[2], account)
+        return cls(target, found[2], account, staying)
 
 
 def _namespace(environment: Environment, account: apiserver.Account) -> str:

@@ -4,6 +4,8 @@ Owns the fields that are read (`discovery.k8s.io/v1`) and what they mean. Does n
 said before, become one view (view), nor how they come here (apiserver). Pure.
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from chatcluster.core import addresses
@@ -28,6 +30,7 @@ class Metadata(msgspec.Struct, frozen=True, rename="camel"):
 class _Conditions(msgspec.Struct, frozen=True):
     ready: bool | None = None
     serving: bool | None = None
+    terminating: bool | None = None
 
 
 class _Pod(msgspec.Struct, frozen=True):
@@ -56,16 +59,23 @@ class EndpointSlice(msgspec.Struct, frozen=True):
     def serving(self, port: str) -> frozenset[Endpoint]:
         """The endpoints that take calls at the port of this name.
 
-        A pod that terminates is among them as long as it serves. Of several addresses the first counts: the API calls
-        them interchangeable.
+        A pod that terminates is among them as long as it serves.
         """
+        return self._endpoints(port, _serves)
+
+    def staying(self, port: str) -> frozenset[Endpoint]:
+        """Those that should take calls there: all that do not terminate, whether or not they serve now."""
+        return self._endpoints(port, lambda conditions: not conditions.terminating)
+
+    def _endpoints(self, port: str, counts: Callable[[_Conditions], bool]) -> frozenset[Endpoint]:
+        """Of several addresses of one the first counts: the API calls them interchangeable."""
         number = next((p.port for p in self.ports or () if p.name == port), None)
         if number is None:
             return frozenset()
         return frozenset(
             Endpoint(found.target_ref.uid or found.addresses[0], addresses.joined(found.addresses[0], number))
             for found in self.endpoints or ()
-            if found.addresses and _serves(found.conditions)
+            if found.addresses and counts(found.conditions)
         )
 
 

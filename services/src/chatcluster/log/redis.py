@@ -70,20 +70,23 @@ class RedisLog:
         """See the port."""
         shard = self._shard_of(draft.room)
         if self._is_short_of_memory(shard):
-            return await self.look_up(draft)
+            return await self._look_up(draft, "Redis is nearly full")
         try:
             answer = await self._client.run(_PUBLISH, self._publish_keys(shard, draft), self._publish_arguments(draft))
         except errors.Unavailable:
             raise
         except errors.Busy:
-            return await self.look_up(draft)
-        return _published(answer)
+            return await self._look_up(draft, "Redis is full")
+        return _published(answer, "dispatch is full")
 
     async def look_up(self, draft: log.Draft) -> log.Published:
         """See the port."""
+        return await self._look_up(draft, "dispatch or Redis is full")
+
+    async def _look_up(self, draft: log.Draft, why_not: str) -> log.Published:
         shard = self._shard_of(draft.room)
         keys = [self._keys.state(shard), self._keys.sent(shard, draft)]
-        return _published(await self._client.run(_LOOKUP, keys, [draft.digest.hex()]))
+        return _published(await self._client.run(_LOOKUP, keys, [draft.digest.hex()]), why_not)
 
     def _publish_keys(self, shard: ShardId, draft: log.Draft) -> list[str]:
         keys = self._keys
@@ -321,7 +324,7 @@ def _copied(copy: log.Copy) -> list[Argument]:
     return [epoch, str(copy.id), copy.inbox, original.body, from_where, int(copy.replayed), original.room]
 
 
-def _published(answer: Sequence[Any]) -> log.Published:
+def _published(answer: Sequence[Any], why_busy: str) -> log.Published:
     match answer:
         case [b"ok" | b"repeated" as outcome, epoch, offset, ms]:
             position = pb.Position(epoch=epoch.decode(), offset=offset)
@@ -333,7 +336,7 @@ def _published(answer: Sequence[Any]) -> log.Published:
         case [b"rate", ms]:
             raise errors.RateLimited("too many messages in this room", retry_after=ms / 1000)
         case _:
-            raise errors.Busy("dispatch or Redis is full", retry_after=1)
+            raise errors.Busy(why_busy, retry_after=1)
 
 
 def _registered(epoch: bytes, last: bytes, read: log.Read, answer: Sequence[Any]) -> log.Registered:
