@@ -12,7 +12,7 @@ import structlog
 import uvloop
 
 from chatcluster.local.redis import Server
-from support import servers
+from support import asyncapi, servers
 from support.servers import RedisServer
 from support.system import System, running
 
@@ -31,6 +31,20 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run every test on the loop that the programs run on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def watched_websockets() -> Iterator[None]:
+    """Hold what v1's clients and gateways say on websockets to the AsyncAPI document."""
+    with asyncapi.watched():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def documented_frames() -> Iterator[None]:
+    """Fail a test in which something was said that the document does not have."""
+    yield
+    asyncapi.verdict()
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from chatcluster.frames.exchanges import SUBPROTOCOL
 from support.eventually import eventually
 from support.system import System
-from support.v1 import SUBPROTOCOL
 
 ROOM = "room:lobby"
 

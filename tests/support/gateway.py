@@ -153,9 +153,13 @@ class Client:
         """Send a frame with this payload."""
         raise NotImplementedError
 
+    def payloads(self) -> list[bytes]:
+        """What stood in the frames that were received so far."""
+        raise NotImplementedError
+
     def bodies(self) -> list[dict[str, Any]]:
         """All JSON that was received so far."""
-        raise NotImplementedError
+        return [json.loads(payload) for payload in self.payloads() if payload != b"ping msg"]
 
     @property
     def code(self) -> int | None:
@@ -187,9 +191,8 @@ class TcpClient(Client):
     def send_payload(self, payload: bytes) -> None:
         self.connection.data_received(framing.frame(payload))
 
-    def bodies(self) -> list[dict[str, Any]]:
-        payloads = framing.Frames().feed(bytes(self.transport.written))
-        return [json.loads(payload) for payload in payloads if payload != b"ping msg"]
+    def payloads(self) -> list[bytes]:
+        return list(framing.Frames().feed(bytes(self.transport.written)))
 
     @property
     def code(self) -> int | None:
@@ -223,9 +226,9 @@ class WebsocketClient(Client):
         self.protocol.send_text(payload)
         self._exchange()
 
-    def bodies(self) -> list[dict[str, Any]]:
+    def payloads(self) -> list[bytes]:
         self._exchange()
-        return [json.loads(bytes(frame.data)) for frame in self._frames if frame.opcode is Opcode.TEXT]
+        return [bytes(frame.data) for frame in self._frames if frame.opcode is Opcode.TEXT]
 
     def pings(self) -> int:
         """How many pings came."""

@@ -1,4 +1,7 @@
-"""v1's clients without a network, on a gateway's parts in memory: both transports in the same words."""
+"""v1's clients without a network, on a gateway's parts in memory: both transports in the same words.
+
+What is said is held to the AsyncAPI document; a test may ask wrongly as long as the gateway does not do it.
+"""
 
 import itertools
 import json
@@ -6,10 +9,10 @@ from typing import Any
 
 from chatcluster.connect import framing
 from chatcluster.connect.connection import Connection
+from chatcluster.frames.exchanges import SUBPROTOCOL
+from support.asyncapi import Conversation
 from support.eventually import eventually
 from support.gateway import Rig, TcpClient, WebsocketClient
-
-SUBPROTOCOL = "chatcluster.v1.json"
 
 
 class V1:
@@ -22,6 +25,8 @@ class V1:
             else WebsocketClient(rig.host, rig.websocket, subprotocol=SUBPROTOCOL)
         )
         self._numbers = itertools.count(1)
+        self._conversation = Conversation(careful=False)
+        self._checked = 0
 
     @property
     def connection(self) -> Connection:
@@ -38,6 +43,10 @@ class V1:
 
     def frames(self) -> list[dict[str, Any]]:
         """All that came so far."""
+        payloads = self._client.payloads()
+        for payload in payloads[self._checked :]:
+            self._conversation.told(payload)
+        self._checked = len(payloads)
         return self._client.bodies()
 
     def pushes(self, kind: str) -> list[dict[str, Any]]:
@@ -55,11 +64,12 @@ class V1:
     def ask(self, kind: str, **fields: Any) -> int:
         """Send a request without waiting; returns its id."""
         number = next(self._numbers)
-        self._client.send(type=kind, id=number, **fields)
+        self.send_payload(json.dumps({"type": kind, "id": number, **fields}).encode())
         return number
 
     def send_payload(self, payload: bytes) -> None:
         """Send a frame that may be none."""
+        self._conversation.asked(payload)
         self._client.send_payload(payload)
 
     async def answer(self, number: int) -> dict[str, Any]:

@@ -1,16 +1,26 @@
 import chatcluster
-from support import openapi
+from support import asyncapi, openapi
 from support.api import Api
 
 
 async def test_the_document_is_served(api: Api) -> None:
-    """To anybody, with the version of this server, and with the two operations that serve it."""
+    """To anybody, with the version of this server, and with the operations that serve it."""
     response = await api.client.get("/v1/openapi.json")
 
     assert response.headers["content-type"] == "application/json"
     assert response.json() == {**openapi.document(), "info": response.json()["info"]}
     assert response.json()["info"]["version"] == chatcluster.__version__
-    assert {"/v1/openapi.json", "/v1/docs"} <= response.json()["paths"].keys()
+    assert {"/v1/openapi.json", "/v1/docs", "/v1/asyncapi.json"} <= response.json()["paths"].keys()
+
+
+async def test_what_gateways_speak_is_served(api: Api) -> None:
+    """Likewise; the page leads there."""
+    response = await api.client.get("/v1/asyncapi.json")
+
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == {**asyncapi.document(), "info": response.json()["info"]}
+    assert response.json()["info"]["version"] == chatcluster.__version__
+    assert 'href="asyncapi.json"' in (await api.client.get("/v1/docs")).text
 
 
 async def test_the_page_is_served(api: Api) -> None:

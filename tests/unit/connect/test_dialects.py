@@ -1,5 +1,5 @@
+from chatcluster.frames.exchanges import SUBPROTOCOL
 from support.gateway import Rig, TcpClient, WebsocketClient
-from support.v1 import SUBPROTOCOL
 
 
 def test_every_connection_of_a_protocol_shares_its_codec() -> None:

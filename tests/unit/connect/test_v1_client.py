@@ -188,6 +188,7 @@ async def test_wrong_requests_are_answered(rig: Rig, transport: str) -> None:
     answers = [await client.call(kind, **fields) for kind, fields in wrong]
 
     assert {answer["code"] for answer in answers} == {"invalid"}
+    assert [answer.get("stored") for answer in answers] == ["no" if kind == "send" else None for kind, _ in wrong]
     assert (await client.call("ping"))["type"] == "ok"
 
 

@@ -40,7 +40,9 @@ def page(document: _Object) -> str:
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
         f"<header><h1>{escape(title)}</h1><p>{escape(info['description'])}</p>"
         '<p class="note">For machines: <a href="openapi.json">openapi.json</a> (OpenAPI '
-        f"{escape(document['openapi'])})</p></header><main>{_groups(document)}{_schemas(document)}</main></body></html>"
+        f"{escape(document['openapi'])}); what gateways speak: "
+        '<a href="asyncapi.json">asyncapi.json</a> (AsyncAPI)</p></header>'
+        f"<main>{_groups(document)}{_schemas(document)}</main></body></html>"
     )
 
 

@@ -26,7 +26,7 @@ _GROUPS = {
     "accounts": "Accounts, sessions, and where to connect.",
     "messages": "Publishing and reading.",
     "rooms": "What a user keeps of rooms.",
-    "about": "This document.",
+    "about": "What there is.",
 }
 _ABOUT = (
     "Chat over REST. Rooms, positions and repetition are explained in docs/api.md, what gateways speak in "

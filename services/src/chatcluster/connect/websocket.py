@@ -24,7 +24,6 @@ from chatcluster.core import telemetry
 from chatcluster.frames import disconnects, exchanges
 from chatcluster.frames.disconnects import Disconnect
 
-PATH = "/ws"
 V1 = Subprotocol(exchanges.SUBPROTOCOL)
 HEAD_BYTES = 16 * 1024
 """Of a handshake; a browser's with its cookies is well below."""
@@ -158,8 +157,8 @@ class WebsocketConnection(Connection):
             telemetry.REJECTED_TOTAL.labels("handshake").inc()
 
     def _refuse(self, request: Request) -> Response | None:
-        if request.path.partition("?")[0] != PATH:
-            return self._protocol.reject(http.HTTPStatus.NOT_FOUND, f"websockets are at {PATH}\n")
+        if request.path.partition("?")[0] != exchanges.PATH:
+            return self._protocol.reject(http.HTTPStatus.NOT_FOUND, f"websockets are at {exchanges.PATH}\n")
         refusal = self._refusal or self.occupy(lambda: self._client_address(request))
         if refusal is None:
             return None

@@ -11,6 +11,8 @@ from chatcluster.core import errors
 from chatcluster.core.errors import ChatError
 from chatcluster.frames import answers, requests
 
+PATH = "/ws"
+"""Of websockets."""
 SUBPROTOCOL = "chatcluster.v1.json"
 """By which a websocket client asks for this protocol in its handshake."""
 

@@ -27,12 +27,11 @@ class Push(Struct, frozen=True, tag_field="type"):
 
 
 class Presence(Push, frozen=True, tag="presence"):
-    """Who is in a room."""
+    """Who is in a room; where there are more than 200, only how many."""
 
     room: RoomName
     count: Annotated[int, Meta(ge=0)]
     members: Annotated[list[Person], Meta(max_length=MAX_MEMBERS)] | UnsetType = UNSET
-    """Absent where there are more."""
 
 
 class IsTyping(Push, frozen=True, tag="typing"):
@@ -83,3 +82,4 @@ class Disconnect(Push, frozen=True, tag="disconnect"):
 
 ALL: tuple[type[Struct], ...] = (Published, Presence, IsTyping, HasRead, Gap, Reset, Reconnect)
 """Those of both transports."""
+TCP_ONLY: tuple[type[Struct], ...] = (Disconnect,)
