@@ -22,17 +22,18 @@ UNITS = {"seconds": "seconds", "bytes": "bytes", "ratio": "0 to 1", "up": "0 or 
 
 LABELS: Mapping[str, str] = {
     "code": "a gRPC status, an HTTP status of the API server, or a disconnect code (docs/disconnects.md)",
-    "component": "api, logic, connect, task",
-    "dependency": "redis, logic, lease, directory",
+    "component": "api, logic, connect, task, synthetic",
+    "dependency": "redis, logic, lease, directory; of the synthetic user also report",
     "kind": "a kind of Kubernetes object that the operator watches or makes",
     "method": "an HTTP method, or a method of proto/",
     "node": "a Redis master; as many as there are",
     "operation": "a script in Redis, `entries` (waiting for them), `info`",
     "outcome": "one of those that the metric names",
+    "part": "api, logic, redis, task, gateway",
     "protocol": "http, v1 or gochat, over websocket or TCP",
     "reason": "one of those that the code names, never what a client sent",
     "route": "a path of REST, with `{room}` and not the room",
-    "service": "a Kubernetes Service of the ChatCluster: logic's",
+    "service": "a Kubernetes Service of the ChatCluster: logic's; of the synthetic user the gateways'",
     "shard": "a number below spec.shards, 16 unless set otherwise",
     "side": "client, server",
     "status": "an HTTP status of api; 499: the client had gone",
@@ -131,7 +132,7 @@ def _groups() -> Iterator[str]:
 def _title(programs: tuple[str, ...]) -> str:
     if programs == OPERATOR:
         return "The operator"
-    return "All four programs" if len(programs) == len(telemetry.PAGES) else ", ".join(programs)
+    return "All programs" if len(programs) == len(telemetry.PAGES) else ", ".join(programs)
 
 
 def _table(found: list[Metric]) -> Iterator[str]:

@@ -1,12 +1,12 @@
-"""Metrics of the four programs.
+"""Metrics of the programs.
 
 Owns every metric of the services, so that names, units and labels are seen side by side, and which program exports it.
 Does not own what is counted where. It lives in core because all programs report in the same way.
 
 A metric is called here as outside, in capitals and without the prefix: `telemetry.CONNECTIONS.labels("websocket")` is
 `chat_connections{protocol="websocket"}`. No label ever holds a user, a room or an address: their number has no bound.
-A metric is exported by the programs that its section names, and by no others: a gauge that always says 0 in three of
-four programs would be taken for a measurement. docs/metrics.md is made from this file.
+A metric is exported by the programs that its section names, and by no others: a gauge that always says 0 in programs
+that do not know its value would be taken for a measurement. docs/metrics.md is made from this file.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Exporters(CollectorRegistry):
             PAGES[program].register(collector)
 
 
-PAGES = {program: CollectorRegistry() for program in ("api", "logic", "connect", "task")}
+PAGES = {program: CollectorRegistry() for program in ("api", "logic", "connect", "task", "synthetic")}
 """What each program exports, by its name."""
 for _page in PAGES.values():
     for _collector in (prometheus_client.PROCESS_COLLECTOR, prometheus_client.GC_COLLECTOR):
@@ -46,7 +46,8 @@ _EVERY = Exporters(*PAGES)
 _SERVERS = Exporters("api", "logic", "connect")
 _EDGES = Exporters("api", "connect")
 _STORING = Exporters("logic", "task")
-_API, _LOGIC, _CONNECT, _TASK = map(Exporters, PAGES)
+_FOLLOWING = Exporters("api", "connect", "synthetic")
+_API, _LOGIC, _CONNECT, _TASK, _SYNTHETIC = map(Exporters, PAGES)
 
 FAULTS = tuple(fault.code for fault in (errors.Busy, errors.Unavailable, errors.OutcomeUnknown, errors.ChatError))
 """The errors that are nobody's fault but the cluster's, as outcomes in metrics."""
@@ -95,23 +96,25 @@ SENDS_TOTAL = Counter(
     registry=_EDGES,
 )
 CONNECTIONS = Gauge("chat_connections", "Open connections.", ["protocol"], registry=_EDGES)
+
+# -- api, connect and the synthetic user
 DIRECTORY_ENDPOINTS = Gauge(
-    "chat_directory_endpoints", "Endpoints known of a Kubernetes Service.", ["service"], registry=_EDGES
+    "chat_directory_endpoints", "Endpoints known of a Kubernetes Service.", ["service"], registry=_FOLLOWING
 )
 DIRECTORY_WATCH_AGE_SECONDS = Gauge(
     "chat_directory_watch_age_seconds",
     "Since the API server last said or accepted anything about a Service's endpoints; up to 75 when all is well.",
     ["service"],
-    registry=_EDGES,
+    registry=_FOLLOWING,
 )
 DIRECTORY_LISTS_TOTAL = Counter(
     "chat_directory_lists_total",
     "Endpoints were listed in full, by reason: start, age, or of the failure.",
     ["reason"],
-    registry=_EDGES,
+    registry=_FOLLOWING,
 )
 DIRECTORY_ERRORS_TOTAL = Counter(
-    "chat_directory_errors_total", "Lists and watches of endpoints that failed.", ["reason"], registry=_EDGES
+    "chat_directory_errors_total", "Lists and watches of endpoints that failed.", ["reason"], registry=_FOLLOWING
 )
 
 # -- api
@@ -288,12 +291,37 @@ LEASES_LOST_TOTAL = Counter(
     "chat_leases_lost_total", "Leases that lapsed although their holder lives.", registry=_CONNECT
 )
 
+# -- the synthetic user
+SYNTHETIC_MESSAGES_TOTAL = Counter(
+    "chat_synthetic_messages_total",
+    "Messages that the synthetic user sent, by outcome: ok, refused, or lost (stored, and not shown by every gateway in"
+    " time).",
+    ["outcome"],
+    registry=_SYNTHETIC,
+)
+SYNTHETIC_LATENCY_SECONDS = Histogram(
+    "chat_synthetic_latency_seconds",
+    "From when the synthetic user sends a message until a gateway shows it, observed once for each gateway.",
+    buckets=_LATENCIES,
+    registry=_SYNTHETIC,
+)
+SYNTHETIC_UP = Gauge(
+    "chat_synthetic_up",
+    "1 while messages pass a part of the way, 0 while it is to blame that they do not arrive.",
+    ["part"],
+    registry=_SYNTHETIC,
+)
+SYNTHETIC_GATEWAYS = Gauge(
+    "chat_synthetic_gateways", "Gateways at which the synthetic user expects its messages.", registry=_SYNTHETIC
+)
+
 _FROM_ZERO: Mapping[Counter, tuple[str, ...]] = {
     SENDS_TOTAL: ("ok", *FAULTS),
     REJECTED_TOTAL: ("connections", "connect_rate"),
     GATEWAYS_PASSED_OVER_TOTAL: ("silent", "refused", "overflow"),
     SHARDS_STUCK_TOTAL: ("gateways", "entries", "holders", "set_aside", "copy", "advance"),
     GAPS_TOTAL: ("gap", "reset"),
+    SYNTHETIC_MESSAGES_TOTAL: ("ok", "refused", "lost"),
 }
 
 
