@@ -1,17 +1,18 @@
 """What is wrong with a deployment, told from what was seen of it.
 
-Owns how observations name a culprit, and what to do about each. Does not own looking (doctor). Pure.
+Owns how observations name a culprit, and what to do about each. Does not own looking (doctor), nor which part of a
+message's way is at fault (client.blame). Pure.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from chatcluster.client import blame
+from chatcluster.client.blame import DELIVERY_WITHIN, Part
 from chatcluster.client.transport import Unreachable
 from chatcluster.core import errors
 
-DELIVERY_WITHIN = 5.0
-"""Seconds; without a task a gateway notices the silence after 12 s and reads history by itself."""
 SKEW = 3.0
 """Seconds that clocks may differ: HTTP's dates have whole ones, and the way takes time too."""
 _FORBIDDEN = 403
@@ -59,7 +60,7 @@ def backend(error: errors.ChatError | None) -> Finding:
     """Whether logic and Redis are behind the api: a question about a session needs both."""
     if error is None or not error.temporary:
         return ok("logic and Redis", "sessions are looked up")
-    if str(error).startswith("Redis"):
+    if blame.of_refusal(error) is Part.REDIS:
         advice = "Logic runs, and cannot reach it. Look at its log, memory and disk, and at CHATCLUSTER_REDIS_URL_FILE."
         return Finding("logic and Redis", State.BAD, str(error), "Redis", advice)
     advice = "The api runs, and reaches no logic. Look at logic's log, and at /readyz on its health port (9070)."
@@ -70,7 +71,7 @@ def publishing(error: errors.ChatError | None) -> Finding:
     """Whether messages are stored."""
     if error is None:
         return ok("storing", "a message was stored")
-    return Finding("storing", State.BAD, str(error), backend(error).culprit or "api", "Look at the log of logic.")
+    return Finding("storing", State.BAD, str(error), blame.of_refusal(error), "Look at the log of logic.")
 
 
 def gateway(url: str, error: Exception | None) -> Finding:
@@ -97,7 +98,7 @@ def delivery(seconds: float | None) -> Finding:
     """Whether what is stored comes to gateways, and soon."""
     if seconds is None:
         advice = "Messages are stored, and not delivered. Look at task's log, and at /readyz on its health port (9070)."
-        return Finding("delivery", State.BAD, f"nothing within {DELIVERY_WITHIN:g} s", "task", advice)
+        return Finding("delivery", State.BAD, f"nothing within {DELIVERY_WITHIN:g} s", Part.TASK, advice)
     return ok("delivery", f"{seconds * 1000:.0f} ms from being sent to being shown")
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 from chatcluster.cli import diagnosis
-from chatcluster.cli.diagnosis import DELIVERY_WITHIN, Finding, State
+from chatcluster.cli.diagnosis import Finding, State
 from chatcluster.client import Client, items, transport
+from chatcluster.client.blame import DELIVERY_WITHIN
 from chatcluster.client.rest import Rest
 from chatcluster.client.room import Room
 from chatcluster.core import errors

@@ -2,7 +2,12 @@
 
     errors.ChatError
     ├── Closed          this client is over; `disconnect` is the close code
-    └── NotJoined       typing in a room that was not joined
+    ├── NotJoined       typing in a room that was not joined
+    ├── NotTheApi       something else answers at the api's address
+    ├── Unavailable
+    │   └── NobodyThere     no api was reached
+    └── OutcomeUnknown
+        └── NoAnswer        the api did not answer
 
 Owns these, how a refusal becomes an error, and the client's side of the table in docs/disconnects.md: come back, or do
 not. Does not own how long to wait (backoff). Pure.
@@ -35,6 +40,20 @@ class NotJoined(errors.ChatError):
     """This connection has not joined that room."""
 
     code = "not_joined"
+
+
+class NotTheApi(errors.ChatError):
+    """Something else answers at the api's address."""
+
+    code = "not_the_api"
+
+
+class NobodyThere(errors.Unavailable):
+    """There is no api at its address, or none that answered a question; nothing was stored."""
+
+
+class NoAnswer(errors.OutcomeUnknown):
+    """The api did not answer: what it was told may or may not have been done."""
 
 
 def of_refusal(refusal: frames.Refusal) -> errors.ChatError:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import aiohttp
 
 from chatcluster.client import answers, backoff, frames
+from chatcluster.client.failures import NoAnswer, NobodyThere, NotTheApi
 from chatcluster.client.items import Page, Position, Presence, Receipt
 from chatcluster.core import errors
 
@@ -25,20 +26,6 @@ SEND_FOR = 30.0
 """Seconds for which a message is sent again."""
 _LARGEST = 4 * 1024 * 1024
 """Bytes of an answer."""
-
-
-class NotTheApi(errors.ChatError):
-    """Something else answers at the api's address."""
-
-    code = "not_the_api"
-
-
-class NobodyThere(errors.Unavailable):
-    """There is no api at its address, or none that answered a question; nothing was stored."""
-
-
-class NoAnswer(errors.OutcomeUnknown):
-    """The api did not answer: what it was told may or may not have been done."""
 
 
 class Rest:
