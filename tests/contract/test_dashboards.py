@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from support import alerts, catalogue, grafana
-from support.alerts import PROMTOOL
 from support.grafana import Dashboard, Panel
 
 PANELS = [
@@ -93,12 +92,12 @@ def test_a_panel_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_prometheus_takes_every_query(tmp_path: Path) -> None:
     """As rules, which are checked without a server."""
     alerts.require()
-    rules = [
-        {"record": "asked", "expr": grafana.asked(dashboard, query), "labels": {"number": f"{name} {number}"}}
-        for name, dashboard in grafana.dashboards().items()
-        for number, query in enumerate(query for panel in dashboard.panels for query in panel.queries)
-    ]
-    path = tmp_path / "queries.yaml"
-    path.write_text(yaml.safe_dump({"groups": [{"name": PROMTOOL, "rules": rules}]}))
-
-    assert f"SUCCESS: {len(rules)} rules found" in alerts.promtool("check", "rules", path)
+    alerts.check(
+        [
+            grafana.asked(dashboard, query)
+            for dashboard in grafana.dashboards().values()
+            for panel in dashboard.panels
+            for query in panel.queries
+        ],
+        tmp_path,
+    )

@@ -6,7 +6,8 @@ own the rules nor the cases.
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,7 +23,8 @@ RUNBOOKS = crd.ROOT / "docs/runbooks"
 CASES = crd.ROOT / "tests/contract/alerts.yaml"
 PROMTOOL = "promtool"
 
-_METRIC = re.compile(r"\b(?:chat_|process_|python_|chatcluster:|up\b)[a-z0-9_:]*")
+_METRIC = re.compile(r"\b(?:(?:chat_|process_|python_|chatcluster:)[a-z0-9_:]*[a-z0-9]|up)\b")
+_SHELL = ("kubectl ", "curl ", "chatcluster ", "helm ")
 _PARTS = ("_bucket", "_sum", "_count")
 _STEP = "30s"
 _EVERYWHERE = {"namespace": "chat", "chatcluster": "demo"}
@@ -74,6 +76,21 @@ def metrics_of(expression: str) -> set[str]:
 
 def _whole(name: str) -> str:
     return next((name.removesuffix(part) for part in _PARTS if name.endswith(part)), name)
+
+
+def pasted(text: str) -> tuple[list[str], list[str]]:
+    """Return what a page has to paste into a terminal, and what into Prometheus: its indented blocks."""
+    blocks = [textwrap.dedent(block) for block in re.findall(r"(?:^ {4,}\S.*\n?)+", text, re.MULTILINE)]
+    shell = [block for block in blocks if block.startswith(_SHELL)]
+    return shell, [block for block in blocks if block not in shell]
+
+
+def check(expressions: Iterable[str], folder: Path) -> None:
+    """Have promtool read expressions; raises `ClusterError` with what it does not take."""
+    rules = [{"record": "asked", "expr": asked, "labels": {"number": str(n)}} for n, asked in enumerate(expressions)]
+    path = folder / "expressions.yaml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "asked", "rules": rules}]}))
+    promtool("check", "rules", path)
 
 
 def require() -> None:

@@ -17,7 +17,9 @@ from support import kind, schemas
 from support.cluster import cache, images, prerequisites, tools
 from support.cluster.commands import ClusterError
 
-REDIS, BROWSER = "redis-server", "chromium"
+REDIS = "redis-server"
+PROGRAMS = {"chromium": "chromium", "prometheus": "promtool"}
+"""Packages, and the program of each that tests look for."""
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -60,7 +62,7 @@ STEPS = {"packages": packages, "programs": programs, "extremes": extremes}
 
 
 def _missing_packages() -> list[str]:
-    others = [] if shutil.which(BROWSER) else [BROWSER]
+    others = [package for package, program in PROGRAMS.items() if shutil.which(program) is None]
     if sys.platform == "linux":
         others += prerequisites.missing_packages()
     if _has_redis(os.environ):
