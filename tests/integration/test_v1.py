@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from chatcluster.frames.exchanges import SUBPROTOCOL
+from support.asyncapi import Conversation
 from support.eventually import eventually
 from support.system import System
 
@@ -76,6 +77,7 @@ class Tcp:
 
     def __init__(self, host: str, port: int) -> None:
         self._place = host, port
+        self._conversation = Conversation()
 
     async def __aenter__(self) -> Talk:
         self._reader, self._writer = await asyncio.open_connection(*self._place)
@@ -89,12 +91,14 @@ class Tcp:
 
     async def _send(self, text: str) -> None:
         payload = text.encode()
+        self._conversation.asked(payload)
         self._writer.write(struct.pack(">2sh", b"v1", len(payload) + 4) + payload)
 
     async def _read(self) -> None:
         while True:
             _, size = struct.unpack(">2sh", await self._reader.readexactly(4))
             payload = await self._reader.readexactly(size - 4)
+            self._conversation.told(payload)
             if payload != b"ping msg":
                 self._talk.frames.append(json.loads(payload))
 

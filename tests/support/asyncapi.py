@@ -8,7 +8,7 @@ which it was said fails at its end (`verdict`): a client's own task may be the l
 import gzip
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
@@ -50,6 +50,11 @@ def verdict() -> None:
     """Fail if anything was said since the last verdict that is not in the document."""
     faults, _FAULTS[:] = _FAULTS[:], []
     assert not faults, f"{len(faults)} frames are not as the AsyncAPI document has them: {faults[:5]}"
+
+
+def fits(name: str, frame: Mapping[str, Any]) -> bool:
+    """Whether a frame is a message of that name."""
+    return not _fault(name, frame)
 
 
 class Conversation:
@@ -118,7 +123,7 @@ def _requests() -> frozenset[str]:
     return frozenset(exchange.name for exchange in exchanges.ALL)
 
 
-def _fault(name: str, frame: _Frame) -> str:
+def _fault(name: str, frame: Mapping[str, Any]) -> str:
     """What is wrong with a message of that name; empty if nothing is."""
     validator = _validators().get(name)
     if validator is None:

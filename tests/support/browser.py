@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, WebSocket, async_playwright
 
 from support import tiers
+from support.asyncapi import Conversation
 from support.system import System
 
 PASSWORD = "a-secret-of-the-tests"
@@ -49,6 +50,7 @@ class Person:
     async def arrive(cls, browser: Browser, url: str, name: str, **device: Any) -> Self:
         """Open the page and register."""
         context = await browser.new_context(**{"locale": "en-US", **device})
+        context.on("page", lambda page: page.on("websocket", _hold_to_the_document))
         page = await context.new_page()
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -82,6 +84,13 @@ class Person:
     async def shown(self) -> list[str]:
         """The texts of the log."""
         return await self.page.locator(".text").all_inner_texts()
+
+
+def _hold_to_the_document(socket: WebSocket) -> None:
+    """What a page and a gateway say to each other is v1, as the AsyncAPI document has it."""
+    conversation = Conversation()
+    socket.on("framesent", conversation.asked)
+    socket.on("framereceived", conversation.told)
 
 
 def _json(texts: tuple[str, ...]) -> str:
