@@ -1,6 +1,7 @@
 """The Helm chart and the operator agree: on settings, on rights, on the resource; and helm agrees with the chart."""
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,10 +10,10 @@ import yaml
 
 import chatcluster
 import chatcluster_operator
-from chatcluster_operator import kinds
+from chatcluster_operator import kinds, names
 from chatcluster_operator.resources import accounts, security
 from chatcluster_operator.settings import Settings
-from support import chart, crd, manifests, schemas
+from support import alerts, chart, crd, grafana, manifests, schemas
 from support.chart import CHART, NAME, NAMESPACE, Manifest
 from support.cluster import tools
 from support.cluster.commands import ClusterError, run
@@ -55,8 +56,10 @@ def test_helm_finds_nothing_to_complain_of(values: Mapping[str, object], tmp_pat
 
 @pytest.mark.parametrize("values", SETS.values(), ids=SETS)
 def test_every_object_fits_its_schema(values: Mapping[str, object], tmp_path: Path) -> None:
-    """kubeconform finds no field that Kubernetes does not know; a PodMonitor is not Kubernetes' own."""
-    text = yaml.safe_dump_all(found for found in chart.render(values) if found["kind"] != "PodMonitor")
+    """kubeconform finds no field that Kubernetes does not know; what the Prometheus operator reads is not its own."""
+    text = yaml.safe_dump_all(
+        found for found in chart.render(values) if not found["apiVersion"].startswith("monitoring.coreos.com/")
+    )
     schemas.write(tmp_path, {(found["apiVersion"], found["kind"]) for found in yaml.safe_load_all(text)})
 
     assert "Invalid: 0, Errors: 0, Skipped: 0" in schemas.kubeconform(text, tmp_path)
@@ -167,6 +170,47 @@ def test_pods_are_restricted_like_the_operators_children() -> None:
         assert [container["securityContext"] for container in pod["containers"]] == [security.container()]
 
 
+def test_alerts_and_dashboards_are_brought_as_they_are() -> None:
+    """Whatever looks like a template in them is Prometheus' or Grafana's; runbooks are where the values say."""
+    objects = chart.render(chart.EVERYTHING)
+    [rule], maps = of_kind(objects, "PrometheusRule"), of_kind(objects, "ConfigMap")
+    text = alerts.RULES.read_text().replace("docs/runbooks/", "https://example.com/runbooks/")
+
+    assert rule["spec"] == yaml.safe_load(text)
+    assert {name: text for body in maps for name, text in body["data"].items()} == {
+        f"chatcluster-{name}.json": grafana.text(name, dashboard).rstrip()
+        for name, dashboard in grafana.dashboards().items()
+    }
+    assert all(body["metadata"]["labels"]["grafana_dashboard"] == "1" for body in maps)
+
+
+def test_alerts_name_their_pages_in_the_source_by_default() -> None:
+    """No address is made up."""
+    [rule] = of_kind(chart.render({"monitoring": {"alerts": {"enabled": True}}}), "PrometheusRule")
+
+    assert rule["spec"] == yaml.safe_load(alerts.RULES.read_text())
+
+
+def test_programs_are_found_by_what_the_operator_gives_them() -> None:
+    """The PodMonitor chooses the programs' pods, by a port that each has, and tells their ChatCluster and program."""
+    [_, monitor] = of_kind(chart.render({"monitoring": {"podMonitor": {"enabled": True}}}), "PodMonitor")
+    [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    pods = [
+        body["spec"]["template"]
+        for body in manifests.children(manifests.EVERYTHING).values()
+        if "template" in body.get("spec", {})
+    ]
+    programs = [pod for pod in pods if wanted <= pod["metadata"]["labels"].items() and endpoint["port"] in ports(pod)]
+    sources = {
+        f"__meta_kubernetes_pod_label_{re.sub('[^a-z]', '_', name)}" for name in (names.INSTANCE, names.COMPONENT)
+    }
+
+    assert {"api", "logic", "connect", "task"} <= {pod["metadata"]["labels"][names.COMPONENT] for pod in programs}
+    assert {source for rule in endpoint["relabelings"] for source in rule["sourceLabels"]} == sources
+    assert {rule["targetLabel"] for rule in endpoint["relabelings"]} == {"chatcluster", "component"}
+
+
 def test_the_operator_does_not_take_the_chart_for_its_own() -> None:
     """Nothing of the chart matches what the operator watches its children by."""
     found = [body["metadata"].get("labels", {}) for body in chart.render()]
@@ -185,6 +229,11 @@ def documents(path: Path) -> Iterator[Manifest]:
 def of_kind(objects: list[Manifest], kind: str) -> list[Manifest]:
     """Return the objects of one kind."""
     return [found for found in objects if found["kind"] == kind]
+
+
+def ports(pod: Manifest) -> set[str]:
+    """Return the names of a pod's ports."""
+    return {port["name"] for container in pod["spec"]["containers"] for port in container["ports"]}
 
 
 def operator(objects: list[Manifest]) -> Manifest:

@@ -35,6 +35,16 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "/monitoring/podMonitor/interval",
         "'soon' does not match pattern",
     ),
+    (
+        {"monitoring": {"alerts": {"runbooks": "wiki"}}},
+        "/monitoring/alerts/runbooks",
+        "'wiki' does not match pattern",
+    ),
+    (
+        {"monitoring": {"dashboards": {"labels": {"a": 1}}}},
+        "/monitoring/dashboards/labels/a",
+        "got number, want string",
+    ),
     ({"networkPolicy": {"apiServerPorts": []}}, "/networkPolicy/apiServerPorts", "minItems: got 0, want 1"),
 ]
 

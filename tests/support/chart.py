@@ -41,7 +41,12 @@ EVERYTHING: Mapping[str, Any] = {
     "tolerations": [{"key": "dedicated", "operator": "Exists"}],
     "affinity": {"podAntiAffinity": {}},
     "priorityClassName": "system-cluster-critical",
-    "monitoring": {"scrape": False, "podMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "p"}}},
+    "monitoring": {
+        "scrape": False,
+        "podMonitor": {"enabled": True, "programs": False, "interval": "15s", "labels": {"release": "p"}},
+        "alerts": {"enabled": True, "runbooks": "https://example.com/runbooks", "labels": {"release": "p"}},
+        "dashboards": {"enabled": True, "labels": {"release": "g"}, "annotations": {"grafana_folder": "Chat"}},
+    },
     "networkPolicy": {"enabled": False, "apiServerPorts": [16443]},
 }
 """Every value, and none as it is by default."""
