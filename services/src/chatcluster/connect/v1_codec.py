@@ -98,7 +98,7 @@ def shown(publication: pb.Publication) -> parts.Publication:
 
 
 def _published(publication: pb.Publication) -> pushes.Published:
-    return pushes.Published(room=publication.room, **msgspec.structs.asdict(shown(publication)))
+    return pushes.Published(room=publication.room, **parts.facts(publication, _message(publication.body)))
 
 
 def _message(body: bytes) -> pb.Message:

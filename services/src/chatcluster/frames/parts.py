@@ -4,7 +4,7 @@ Owns the names, types and bounds of their fields. Does not own the frames (reque
 REST api says (api.shapes). Pure.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -80,14 +80,19 @@ def position(place: types_pb2.Position) -> Position:
 
 def publication(found: types_pb2.Publication, message: types_pb2.Message) -> Publication:
     """A publication as clients get it; `message` is what its body holds."""
+    return Publication(**facts(found, message))
+
+
+def facts(found: types_pb2.Publication, message: types_pb2.Message) -> dict[str, Any]:
+    """The fields of a publication as clients get it."""
     origin = found.origin
-    return Publication(
-        epoch=found.epoch,
-        offset=found.offset,
-        time_ms=found.time_ms,
-        id=message.id,
-        sender=Person(message.from_user_id, message.from_user_name),
-        text=message.text,
-        to=Person(message.to_user_id, message.to_user_name) if message.to_user_id else UNSET,
-        origin=Origin(origin.room, origin.epoch, origin.offset) if found.HasField("origin") else UNSET,
-    )
+    return {
+        "epoch": found.epoch,
+        "offset": found.offset,
+        "time_ms": found.time_ms,
+        "id": message.id,
+        "sender": Person(message.from_user_id, message.from_user_name),
+        "text": message.text,
+        "to": Person(message.to_user_id, message.to_user_name) if message.to_user_id else UNSET,
+        "origin": Origin(origin.room, origin.epoch, origin.offset) if found.HasField("origin") else UNSET,
+    }
