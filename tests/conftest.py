@@ -12,7 +12,7 @@ import structlog
 import uvloop
 
 from chatcluster.local.redis import Server
-from support import asyncapi, servers
+from support import asyncapi, canaries, servers
 from support.servers import RedisServer
 from support.system import System, running
 
@@ -45,6 +45,13 @@ def documented_frames() -> Iterator[None]:
     """Fail a test in which something was said that the document does not have."""
     yield
     asyncapi.verdict()
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> Iterator[None]:
+    """Fail a test in which a program logged a secret, or what somebody said."""
+    yield
+    canaries.verdict()
 
 
 @pytest.fixture

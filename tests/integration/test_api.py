@@ -11,12 +11,12 @@ import httpx
 import pytest
 
 from chatcluster.local import programs
-from support import system as systems
+from support import canaries, system as systems
 from support.eventually import eventually
 from support.system import Process, System
 
 SESSION_ERROR = 40_000
-PASSWORD = "correct horse battery staple"
+PASSWORD = canaries.PASSWORD
 QUICK = {
     "CHATCLUSTER_API_HEAD_TIMEOUT": "1",
     "CHATCLUSTER_API_BODY_TIMEOUT": "1",

@@ -15,6 +15,8 @@ from chatcluster.cli.diagnosis import Finding, State, culprits
 from chatcluster.cli.doctor import Doctor
 from chatcluster.client.rest import Rest
 from chatcluster.core import errors
+from support import canaries
+from support.canaries import PASSWORD
 from support.eventually import eventually
 from support.system import System, running
 
@@ -55,6 +57,7 @@ class Person:
         async with asyncio.timeout(90):
             out, err = await process.communicate(stdin.encode())
         assert process.returncode is not None
+        canaries.search(f"chatcluster {arguments}", err.decode())
         return Done(process.returncode, out.decode(), err.decode())
 
 
@@ -65,7 +68,7 @@ async def test_a_user_registers_talks_and_leaves(system: System, tmp_path: Path)
 
     assert (refused.code, "chatcluster login" in refused.err) == (exits.NO_SESSION, True)
 
-    registered = await ann.run("register", "ann", stdin="secret\n")
+    registered = await ann.run("register", "ann", stdin=f"{PASSWORD}\n")
 
     assert registered.code == 0, registered.err
     assert ann.session.stat().st_mode & 0o777 == 0o600
@@ -96,7 +99,7 @@ async def test_a_user_registers_talks_and_leaves(system: System, tmp_path: Path)
 async def test_a_room_is_followed_over_the_death_of_its_gateway(system: System, tmp_path: Path) -> None:
     """What was said before, while it listens, and after a SIGKILL comes once and in order; who is there sees it."""
     ann = Person(tmp_path / "ann", system.api_url)
-    await ann.run("register", "ann", stdin="secret\n")
+    await ann.run("register", "ann", stdin=f"{PASSWORD}\n")
     await ann.run("send", "7", "before")
     gateways = [option for gateway in (0, 1) for option in ("--gateway", system.websocket_url(gateway))]
     listener = await ann.start("listen", "7", "--json", "-n", "5", "--count", "4", *gateways)
@@ -124,7 +127,7 @@ async def _is_in(person: Person) -> bool:
 async def test_what_is_refused_is_told_with_what_to_do(system: System, tmp_path: Path) -> None:
     """Exit codes tell refusals from what is away; passwords are never taken from the command line."""
     bob = Person(tmp_path / "bob", system.api_url)
-    await bob.run("register", "bob", stdin="secret\n")
+    await bob.run("register", "bob", stdin=f"{PASSWORD}\n")
 
     taken = await bob.run("register", "bob", stdin="other\n")
     wrong = await bob.run("login", "bob", stdin="other\n")
@@ -132,7 +135,7 @@ async def test_what_is_refused_is_told_with_what_to_do(system: System, tmp_path:
     option = await bob.run("login", "bob", "--password", "secret")
     room = await bob.run("send", "a b", "hi")
     bob.environ["CHATCLUSTER_CLI_API"] = "http://127.0.0.1:1"
-    away = await bob.run("login", "bob", stdin="secret\n")
+    away = await bob.run("login", "bob", stdin=f"{PASSWORD}\n")
     foreign = await bob.run("history", "7")
 
     assert [each.code for each in (taken, wrong, empty, option, room)] == [1, 1, 1, exits.USAGE, 1]

@@ -14,7 +14,8 @@ from pathlib import Path
 import httpx
 
 from chatcluster.local.children import die_with
-from support import ports
+from support import canaries, ports
+from support.canaries import PASSWORD
 from support.eventually import eventually
 
 NAMES = ("API_PORT", "WEBSOCKET_PORT", "TCP_PORT", "LOGIC_PORT", "CONNECT_PORT", "REDIS_PORT", "HEALTH_PORT")
@@ -66,12 +67,14 @@ class Up:
     async def exit_code(self) -> int:
         """Wait for its end."""
         assert self.process is not None
-        return await asyncio.wait_for(self.process.wait(), 60)
+        code = await asyncio.wait_for(self.process.wait(), 60)
+        canaries.search_file(self.output)
+        return code
 
     async def register(self, name: str) -> dict[str, object]:
         """Register a user by gochat's route; returns the envelope."""
         async with httpx.AsyncClient(base_url=self.api_url, trust_env=False) as client:
-            response = await client.post("/user/register", json={"userName": name, "passWord": "secret"})
+            response = await client.post("/user/register", json={"userName": name, "passWord": PASSWORD})
             return dict(response.json())
 
     @property

@@ -15,6 +15,7 @@ from websockets.typing import Subprotocol
 
 from chatcluster.frames.exchanges import SUBPROTOCOL
 from support.asyncapi import Conversation
+from support.canaries import PASSWORD
 from support.eventually import eventually
 from support.system import System
 
@@ -109,7 +110,7 @@ async def token(system: System) -> Callable[[str], Any]:
 
     async def register(name: str) -> str:
         async with httpx.AsyncClient(base_url=system.api_url, trust_env=False, timeout=30) as client:
-            answer = await client.post("/user/register", json={"userName": name, "passWord": "secret"})
+            answer = await client.post("/user/register", json={"userName": name, "passWord": PASSWORD})
             return str(answer.json()["data"])
 
     return register

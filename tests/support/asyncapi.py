@@ -20,6 +20,7 @@ from websockets.asyncio.client import ClientConnection
 
 from chatcluster.api import asyncapi
 from chatcluster.frames import exchanges, pushes
+from support import canaries
 
 SEEN: Final[Counter[str]] = Counter()
 """How often each message of the document was seen in this run."""
@@ -74,6 +75,8 @@ class Conversation:
         fault = _fault(name, frame) if name in _requests() else "no request"
         if name in _requests() and type(number := frame.get("id")) is int:
             self._asked[number].append((name, not fault))
+        if isinstance(text := frame.get("text"), str):
+            canaries.note(text)
         if fault and careful:
             _FAULTS.append(f"a client said {payload!r}: {fault}")
         if not fault:

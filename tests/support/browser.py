@@ -1,19 +1,22 @@
-"""People with browsers: Debian's Chromium, driven by Playwright, on a running system's page."""
+"""People with browsers: Debian's Chromium, driven by Playwright, on a running system's page.
 
-import json
+What they wait for is said by `expect`, never by a script of their own: the page's policy lets nobody evaluate text.
+"""
+
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from playwright.async_api import Browser, Page, WebSocket, async_playwright
+from playwright.async_api import Browser, Page, WebSocket, async_playwright, expect
 
-from support import tiers
+from support import canaries, tiers
 from support.asyncapi import Conversation
 from support.system import System
 
-PASSWORD = "a-secret-of-the-tests"
+PASSWORD = canaries.PASSWORD
 
 
 @asynccontextmanager
@@ -66,7 +69,7 @@ class Person:
     async def is_ready(self) -> None:
         """Wait until the page hears its rooms."""
         await self.page.wait_for_selector("#chat[data-state=ready] #rooms li button", state="attached", timeout=60_000)
-        await self.page.wait_for_function("document.querySelector('#count').textContent.match(/[1-9]/)", timeout=60_000)
+        await expect(self.page.locator("#count")).to_have_text(re.compile("[1-9]"), timeout=60_000)
 
     async def say(self, text: str) -> None:
         """Write a message and send it with the keyboard."""
@@ -75,10 +78,9 @@ class Person:
 
     async def sees(self, *texts: str) -> None:
         """Wait until the log shows exactly these messages, in this order."""
-        script = "texts => JSON.stringify([...document.querySelectorAll('.text')].map(e => e.textContent)) === texts"
         try:
-            await self.page.wait_for_function(script, arg=_json(texts), timeout=60_000)
-        except Exception as exc:
+            await expect(self.page.locator(".text")).to_have_text(list(texts), timeout=60_000)
+        except AssertionError as exc:
             raise AssertionError(f"{self.name} sees {await self.shown()}, not {list(texts)}") from exc
 
     async def shown(self) -> list[str]:
@@ -91,8 +93,3 @@ def _hold_to_the_document(socket: WebSocket) -> None:
     conversation = Conversation()
     socket.on("framesent", conversation.asked)
     socket.on("framereceived", conversation.told)
-
-
-def _json(texts: tuple[str, ...]) -> str:
-    # As JSON.stringify writes it: without spaces, and without escapes that it does not need.
-    return json.dumps(texts, ensure_ascii=False, separators=(",", ":"))

@@ -20,6 +20,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from support.canaries import CANARY
 from support.checker import Position, Reading, Record, Segment, Sent
 from support.eventually import eventually
 from support.rest import Api, Lost, User
@@ -146,7 +147,7 @@ class Load:
     async def publish(self, room: str, path: str) -> Sent:
         """Send one message and see it through."""
         loop = asyncio.get_running_loop()
-        sent = Sent(f"m{len(self.sent)}", room, at=loop.time())
+        sent = Sent(f"{CANARY}-{len(self.sent)}", room, at=loop.time())
         self.sent.append(sent)
         began, doubt = loop.time(), False
         while True:

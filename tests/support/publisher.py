@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from support.canaries import CANARY
 from support.rest import Api, User
 from support.system import System
 
@@ -36,7 +37,7 @@ class Publisher:
     async def publish(self) -> None:
         """Publish one message, and have it acknowledged."""
         self._sent += 1
-        path, text = f"/v1/rooms/room:{ROOM}/messages", f"message {self._sent} {'x' * 64}"
+        path, text = f"/v1/rooms/room:{ROOM}/messages", f"{CANARY} {self._sent} {'x' * 64}"
         answer = await self._api.publish(self.user, path, text.replace(" ", "-"))
         assert answer.status in {200, 201}, answer.body
 

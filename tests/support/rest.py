@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import aiohttp
 
+from support.canaries import PASSWORD
 from support.checker import Position
 
 
@@ -80,7 +81,7 @@ class Api:
 
     async def register(self, name: str) -> User:
         """Make an account."""
-        token = await self.gochat("/user/register", userName=name, passWord="secret")
+        token = await self.gochat("/user/register", userName=name, passWord=PASSWORD)
         who = await self.gochat("/user/checkAuth", authToken=token)
         return User(who["userId"], name, token)
 

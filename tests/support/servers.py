@@ -18,12 +18,12 @@ from redis.exceptions import RedisError
 from chatcluster.local import redis as programs
 from chatcluster.local.children import die_with
 from chatcluster.local.redis import Server
-from support import ports
+from support import canaries, ports
 from support.eventually import eventually
 
 SERVERS = programs.available(os.environ)
 """What this machine has: the system's server of 7.0 or later, if any, and the wheel's."""
-PASSWORD = "a-password-of-the-tests"
+PASSWORD = canaries.PASSWORD
 
 
 class RedisServer:
@@ -34,6 +34,7 @@ class RedisServer:
         self.folder = folder
         self.port = port
         self.log = folder / "server.log"
+        self._searched = 0
         self._options = options
         self._process: asyncio.subprocess.Process | None = None
 
@@ -117,6 +118,7 @@ class RedisServer:
             os.kill(process.pid, signal.SIGCONT)
             os.kill(process.pid, number)
             await asyncio.wait_for(process.wait(), 30)
+            self._searched = canaries.search_file(self.log, self._searched)
 
     async def _is_rewritten(self) -> bool:
         async with self.client() as client:

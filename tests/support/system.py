@@ -2,17 +2,19 @@
 
 They get the same environment as everywhere, port 0, and a file to report their ports to. A program that is killed comes
 back on the ports it had, as a supervisor would bring it back. Their logs are kept beside their reports in the test's
-folder.
+folder, and searched for what nothing may log.
 """
 
 import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,7 +23,8 @@ from chatcluster.local import programs
 from chatcluster.local.children import die_with
 from chatcluster.local.programs import Program, Secrets
 from chatcluster.local.redis import Server
-from support import servers
+from support import canaries, servers
+from support.canaries import CANARY, PASSWORD
 from support.eventually import eventually
 from support.servers import RedisServer
 
@@ -40,6 +43,7 @@ class Process:
         self._process: asyncio.subprocess.Process | None = None
         self.name = describe({}).name
         self.log = folder / f"{self.name}.log"
+        self._searched = 0
         self._report = folder / f"{self.name}.json"
         self.ports: dict[str, int] = {}
         """What it listens on, by name: health, and what else it reported. Empty before the first start."""
@@ -109,6 +113,10 @@ class Process:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    async def document(self, path: str) -> Any:
+        """Return a JSON page of its health port."""
+        return (await self._get(path)).json()
+
     async def _get(self, path: str) -> httpx.Response:
         async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
             return await client.get(f"http://127.0.0.1:{self.ports['health']}{path}")
@@ -120,7 +128,9 @@ class Process:
         if process.returncode is None:
             os.kill(process.pid, signal.SIGCONT)
             os.kill(process.pid, number)
-        return await asyncio.wait_for(process.wait(), STOP_WITHIN)
+        code = await asyncio.wait_for(process.wait(), STOP_WITHIN)
+        self._searched = canaries.search_file(self.log, self._searched)
+        return code
 
     def _has_reported(self) -> bool:
         if not self.running:
@@ -141,15 +151,16 @@ class System:
         self.task: list[Process] = []
         self.connect: list[Process] = []
         self.api: list[Process] = []
+        self.synthetic: list[Process] = []
         self._folder = folder
         self._environ = {**_inherited(), **environ}
-        self.secrets.cluster.write_text("the-secret-of-a-cluster-of-the-tests")
+        self.secrets.cluster.write_text(f"secret-{CANARY}")
         self.secrets.redis_url.write_text(redis.url)
 
     @property
     def processes(self) -> list[Process]:
         """All of them, but Redis."""
-        return [*self.logic, *self.task, *self.connect, *self.api]
+        return [*self.logic, *self.task, *self.connect, *self.api, *self.synthetic]
 
     @property
     def api_url(self) -> str:
@@ -194,6 +205,24 @@ class System:
             return programs.api(self.secrets, index, logic, port=ports.get("http", 0), health=ports.get("health", 0))
 
         await self._add(self.api, describe, count)
+
+    async def add_synthetic(self, **variables: str) -> Process:
+        """Start a synthetic user, with the gateways that there are and what else it is set up by."""
+        password = self._folder / "synthetic-password"
+        password.write_text(PASSWORD)
+        environ = {
+            "CHATCLUSTER_SYNTHETIC_API": self.api_url,
+            "CHATCLUSTER_SYNTHETIC_PASSWORD_FILE": str(password),
+            "CHATCLUSTER_DIRECTORY_CONNECT": ",".join(f"127.0.0.1:{one.ports['websocket']}" for one in self.connect),
+            "CHATCLUSTER_HEALTH_PORT": "0",
+            **variables,
+        }
+
+        def describe(index: int, ports: Mapping[str, int]) -> Program:
+            return Program(f"synthetic-{index}", (sys.executable, "-P", "-m", "chatcluster.synthetic"), environ)
+
+        await self._add(self.synthetic, describe, 1)
+        return self.synthetic[-1]
 
     async def ready(self) -> None:
         """Wait until all that runs is ready."""
