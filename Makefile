@@ -23,18 +23,21 @@ build_image = $(ENGINE) build --file $(1)/Dockerfile --tag docker.io/chatcluster
 export PYTHONSAFEPATH = 1
 
 # `make up API_PORT=8080` is CHATCLUSTER_LOCAL_API_PORT=8080; only what stands on the command line.
-UP_SETTINGS = API_PORT WEBSOCKET_PORT TCP_PORT LOGIC_PORT CONNECT_PORT HEALTH_PORT REDIS_PORT REDIS_SERVER DATA
+UP_SETTINGS = API_PORT WEBSOCKET_PORT TCP_PORT LOGIC_PORT CONNECT_PORT HEALTH_PORT REDIS_PORT REDIS_SERVER DATA PROMETHEUS_PORT GRAFANA_PORT
 $(foreach name,$(UP_SETTINGS),$(if $(filter command,$(firstword $(origin $(name)))),\
 	$(eval export CHATCLUSTER_LOCAL_$(name) = $($(name)))))
 
 .DEFAULT_GOAL = help
-.PHONY: help up check test test-full test-deps cluster-up cluster-down cluster-test images kind-up kind-down lint metrics dashboards proto proto-diff format lock clean
+.PHONY: help up observe check test test-full test-deps cluster-up cluster-down cluster-test images kind-up kind-down lint metrics dashboards proto proto-diff format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: .venv/installed-up ## run ChatCluster on this machine, until Ctrl-C; settings: make up API_PORT=8080
 	@exec $(BIN)/python -m chatcluster.local
+
+observe: .venv/installed ## Prometheus, with alerts, and Grafana where it is installed, beside `make up`, until Ctrl-C
+	@exec env PYTHONPATH=tests $(BIN)/python -m support.observing
 
 check: lint ## format, lint, types, layers, generated code, unit tests, contracts, simulation: under two minutes
 	$(PYTEST) -q tests/unit tests/contract tests/simulation -m "not process and not full and not kubernetes"

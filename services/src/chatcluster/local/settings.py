@@ -102,9 +102,9 @@ class Settings:
         return self.health_port + _HEALTH_OFFSETS[part][index]
 
 
-def wrong_port(port: Port, problem: str) -> WrongSetting:
+def wrong_port(port: Port, problem: str, target: str = "up") -> WrongSetting:
     """What to tell somebody about a port that cannot be used: which, why, and both ways to choose another one."""
-    example = f"{port.number + 100}   (or: make up {port.setting}={port.number + 100})"
+    example = f"{port.number + 100}   (or: make {target} {port.setting}={port.number + 100})"
     return WrongSetting(f"{PREFIX}LOCAL_{port.setting}", f"leads to port {port.number}, {problem}", example)
 
 

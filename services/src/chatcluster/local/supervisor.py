@@ -7,7 +7,7 @@ process is kept running (children) or what it is started with (programs).
 import asyncio
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from chatcluster.core.environment import PREFIX, WrongSetting
@@ -18,7 +18,7 @@ from chatcluster.local.console import Console
 from chatcluster.local.data import Data
 from chatcluster.local.programs import Program
 from chatcluster.local.redis import Server
-from chatcluster.local.settings import EACH, Settings, wrong_port
+from chatcluster.local.settings import EACH, Port, Settings, wrong_port
 
 GRACE = 15.0
 """Seconds that a program gets to stop."""
@@ -36,7 +36,7 @@ async def main(run: Runner) -> None:
     """Start everything, say where it is, and stop everything in order when asked to."""
     settings = Settings.from_env(run.environ)
     with data.held(settings.data) as held:
-        check_ports(settings)
+        check_free(settings.ports())
         server = choose_server(settings, held, run.environ)
         console = Console(sys.stdout)
         console.write("up", f"data in {held.root}, {server} from {server.program}")
@@ -49,15 +49,15 @@ async def main(run: Runner) -> None:
         await supervisor.keep_up(_redis(settings, held, server), _programs(settings, held), redis_started)
 
 
-def check_ports(settings: Settings) -> None:
-    """Raise `WrongSetting` for the first port on which something listens already."""
-    for port in settings.ports():
+def check_free(ports: Sequence[Port], target: str = "up") -> None:
+    """Raise `WrongSetting` for the first port on which something listens already; `target` is make's."""
+    for port in ports:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port.number))
             except OSError as exc:
-                raise wrong_port(port, f"which is taken ({exc.strerror})") from exc
+                raise wrong_port(port, f"which is taken ({exc.strerror})", target) from exc
 
 
 def choose_server(settings: Settings, held: Data, environ: Mapping[str, str]) -> Server:
