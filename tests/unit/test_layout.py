@@ -45,6 +45,10 @@ ELSEWHERE = {
     ),
     "client/events": "unit/client/test_protocol.py",
     "client/items": "unit/client/test_track.py",
+    **dict.fromkeys(
+        (f"synthetic/{name}" for name in ("account", "listening", "rounds")), "integration/test_synthetic.py"
+    ),
+    "synthetic/reporting": "integration/test_reporting.py",
     "local/append_only": "integration/test_local.py",
     "local/children": "integration/test_children.py",
     "local/supervisor": "integration/test_local.py",

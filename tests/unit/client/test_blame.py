@@ -28,7 +28,7 @@ SHOWN, DEAF, SILENT = Heard.SHOWN, Heard.DEAF, Heard.SILENT
 )
 def test_a_refusal_blames_who_met_the_error(error: errors.ChatError, part: Part) -> None:
     """The api for its own silence, logic for its own, Redis where logic names it, task where it lags behind."""
-    assert blame.of_refusal(error) is part
+    assert blame.part_of(error) is part
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,5 @@ def test_a_blame_says_who_and_why() -> None:
     found = blame.of_silence({"10.0.0.1:7000": SHOWN, "10.0.0.2:7000": SILENT})
 
     assert str(found) == "gateway 10.0.0.2:7000: does not answer"
+    assert str(blame.of_refusal(errors.Unavailable("Redis: Connection refused"))) == "Redis: Connection refused"
+    assert str(blame.of_refusal(errors.Busy("dispatch is full"))) == "task: dispatch is full"

@@ -60,7 +60,7 @@ def backend(error: errors.ChatError | None) -> Finding:
     """Whether logic and Redis are behind the api: a question about a session needs both."""
     if error is None or not error.temporary:
         return ok("logic and Redis", "sessions are looked up")
-    if blame.of_refusal(error) is Part.REDIS:
+    if blame.part_of(error) is Part.REDIS:
         advice = "Logic runs, and cannot reach it. Look at its log, memory and disk, and at CHATCLUSTER_REDIS_URL_FILE."
         return Finding("logic and Redis", State.BAD, str(error), "Redis", advice)
     advice = "The api runs, and reaches no logic. Look at logic's log, and at /readyz on its health port (9070)."
@@ -71,7 +71,7 @@ def publishing(error: errors.ChatError | None) -> Finding:
     """Whether messages are stored."""
     if error is None:
         return ok("storing", "a message was stored")
-    return Finding("storing", State.BAD, str(error), blame.of_refusal(error), "Look at the log of logic.")
+    return Finding("storing", State.BAD, str(error), blame.part_of(error), "Look at the log of logic.")
 
 
 def gateway(url: str, error: Exception | None) -> Finding:

@@ -55,7 +55,13 @@ class Blame:
         return f"{self.culprit}: {self.why}"
 
 
-def of_refusal(error: errors.ChatError) -> Part:
+def of_refusal(error: errors.ChatError) -> Blame:
+    """Who is at fault for a message that the api refused, or did not answer; in the words of the error."""
+    part = part_of(error)
+    return Blame(part, str(error).removeprefix(f"{part}:").strip(" :"))
+
+
+def part_of(error: errors.ChatError) -> Part:
     """Who is at fault when something was asked of the api, and refused or not answered."""
     if isinstance(error, NotTheApi | NobodyThere | NoAnswer) or not error.temporary:
         return Part.API

@@ -157,7 +157,7 @@ class Connection:
             timeout=timeout,
             allow_redirects=False,
         )
-        with _understood():
+        with understood():
             async with request as response:
                 if response.status != 200:
                     raise wire.refusal(response.status, await response.content.read(_MAX_EXPLANATION_BYTES))
@@ -189,7 +189,7 @@ async def _line(content: aiohttp.StreamReader) -> bytes:
 
 
 @contextmanager
-def _understood() -> Iterator[None]:
+def understood() -> Iterator[None]:
     """Make a `Failed` of what aiohttp raises."""
     try:
         yield
