@@ -1,12 +1,14 @@
 """The alerts: each fires when it should and not before, and leads to a page that helps."""
 
 import re
+import textwrap
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
-from support import alerts, catalogue
+from support import alerts, catalogue, crd
 from support.alerts import Case, Rule
 from support.cluster.commands import ClusterError, run
 
@@ -109,6 +111,25 @@ def test_what_a_runbook_has_to_paste_can_be_pasted(tmp_path: Path) -> None:
 def test_rules_ask_for_metrics_that_there_are(rule: Rule) -> None:
     """Each is one of the catalogue, or recorded by a rule; `up` is Prometheus' own."""
     assert alerts.metrics_of(rule["expr"]) <= catalogue.names() | recorded() | {"up"}
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("_promtool")
+def test_the_configuration_in_the_documentation_is_one(tmp_path: Path) -> None:
+    """Prometheus takes it, with the rules beside it; targets get the labels that these need."""
+    text = (crd.ROOT / "docs/monitoring.md").read_text()
+    [block] = re.findall(r"(?:^ {4}.*\n)+", text[text.index("    scrape_configs:") :], re.MULTILINE)[:1]
+    configuration = yaml.safe_load(textwrap.dedent(block))
+    [scraping] = configuration["scrape_configs"]
+    assert scraping.pop("kubernetes_sd_configs") == [{"role": "pod"}]  # which Debian's Prometheus is built without
+    (tmp_path / "alerts.yaml").write_text(alerts.RULES.read_text())
+    path = tmp_path / "prometheus.yaml"
+    path.write_text(yaml.safe_dump(configuration))
+
+    assert "is valid prometheus config file" in alerts.promtool("check", "config", path)
+    assert {rule.get("target_label") for rule in scraping["relabel_configs"]} == {
+        *(None, "namespace", "pod", "chatcluster", "component")
+    }
 
 
 def recorded() -> set[str]:
