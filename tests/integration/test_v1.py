@@ -6,6 +6,7 @@ import json
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Self
 
 import httpx
@@ -152,6 +153,32 @@ async def test_hints_reach_the_room(system: System, token: Callable[[str], Any])
         user = {"id": 1, "name": "ann"}
         await eventually(lambda: {"type": "typing", "room": ROOM, "user": user} in two.frames)
         await eventually(lambda: {"type": "read", "room": ROOM, "user": user, **place} in two.frames)
+
+
+async def test_hints_of_a_conversation_reach_all_devices_of_both(system: System, token: Callable[[str], Any]) -> None:
+    """Over their inboxes, on either gateway and transport; nobody has joined the conversation."""
+    ann, bob = await token("ann"), await token("bob")
+    async with (
+        websocket(system.websocket_url(0)) as one,
+        websocket(system.websocket_url(1)) as two,
+        Tcp("127.0.0.1", system.connect[1].ports["tcp"]) as three,
+    ):
+        for talk, shown in ((one, ann), (two, bob), (three, ann)):
+            user = (await talk.call("auth", token=shown))["user"]
+            assert (await talk.call("join", room=f"user:{user['id']}"))["joined"]
+        stored = await one.call("send", user=2, message_id="p", text="psst")
+        place = {"epoch": stored["epoch"], "offset": stored["offset"]}
+        assert (await two.call("typing", room="dm:1:2"))["type"] == "ok"
+        assert (await two.call("read", room="dm:1:2", **place))["type"] == "ok"
+
+        told = {"user": {"id": 2, "name": "bob"}, "conversation": "dm:1:2"}
+        for talk, inbox in ((one, "user:1"), (two, "user:2"), (three, "user:1")):
+            typing, read = {"type": "typing", "room": inbox, **told}, {"type": "read", "room": inbox, **told, **place}
+            await eventually(partial(_has_heard, talk, typing, read), what=f"hints in {inbox}")
+
+
+def _has_heard(talk: Talk, *frames: dict[str, Any]) -> bool:
+    return all(frame in talk.frames for frame in frames)
 
 
 async def test_a_client_of_a_gateway_that_dies_goes_on_at_another(system: System, token: Callable[[str], Any]) -> None:

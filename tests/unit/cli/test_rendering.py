@@ -39,6 +39,8 @@ MESSAGE = Message("room:1", AT, 1_000, "m", ADA, "hi")
         (Presence("room:1", 500, None), "-- 500 here"),
         (Typing("room:1", ADA), "-- ada is typing"),
         (Read("room:1", ADA, AT), "-- ada has read up to message 7"),
+        (Typing("user:2", ADA, "dm:1:2"), "-- ada is typing in dm:1:2"),
+        (Read("user:2", ADA, AT, "dm:1:2"), "-- ada has read up to message 7 in dm:1:2"),
     ],
 )
 def test_every_item_has_a_line_and_json(item: Item, line: str) -> None:
@@ -62,6 +64,17 @@ def test_a_message_has_all_its_parts_for_a_program() -> None:
         "from": {"id": 1, "name": "ada"},
         "text": "hi",
     }
+
+
+def test_a_hint_in_an_inbox_has_its_conversation() -> None:
+    """And none elsewhere."""
+    assert rendering.fields(Typing("user:2", ADA, "dm:1:2")) == {
+        "type": "typing",
+        "room": "user:2",
+        "user": {"id": 1, "name": "ada"},
+        "conversation": "dm:1:2",
+    }
+    assert "conversation" not in rendering.fields(Read("room:1", ADA, AT))
 
 
 def test_what_others_write_has_no_power_over_the_terminal() -> None:

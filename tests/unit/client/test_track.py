@@ -6,7 +6,18 @@ import msgspec
 import pytest
 
 from chatcluster.client import answers, frames
-from chatcluster.client.items import BEGINNING, Gap, Item, Message, NotRecovered, Position, Presence, Reset
+from chatcluster.client.items import (
+    BEGINNING,
+    Gap,
+    Item,
+    Message,
+    NotRecovered,
+    Position,
+    Presence,
+    Read,
+    Reset,
+    Typing,
+)
 from chatcluster.client.track import Track
 
 AT = Position("e1", 9)
@@ -197,6 +208,18 @@ def test_hints_are_shown_to_who_wants_them(hints: bool) -> None:
     track.pushed(frames.PresencePush("room:1", 2, None))
 
     assert shown(track) == ([Presence("room:1", 2, None)] if hints else [])
+
+
+def test_hints_in_an_inbox_tell_of_which_conversation() -> None:
+    """Who is typing to the user, and how far which conversation was read on another device or by the other."""
+    track, ada = joined(hints=True), frames.Person(1, "ada")
+    track.pushed(frames.TypingPush("room:1", ada, "dm:1:2"))
+    track.pushed(frames.ReadPush("room:1", ada, "e7", 3, "dm:1:2"))
+
+    assert shown(track) == [
+        Typing("room:1", ada.user, "dm:1:2"),
+        Read("room:1", ada.user, Position("e7", 3), "dm:1:2"),
+    ]
 
 
 def test_joins_that_bring_nothing_are_counted() -> None:

@@ -170,6 +170,16 @@ async def test_history_is_read_both_ways(rig: Rig, transport: str) -> None:
 
 
 @TRANSPORTS
+async def test_typing_needs_a_join_but_in_conversations(rig: Rig, transport: str) -> None:
+    """Those are heard over the inbox, without a join; a stranger's are not to be typed in."""
+    client = await member(rig, transport, "ann")
+    await rig.token("bob")
+    answers = [await client.call("typing", room=room) for room in (ROOM, "dm:1:2", "dm:2:3")]
+
+    assert [answer.get("code") for answer in answers] == ["not_joined", None, "forbidden"]
+
+
+@TRANSPORTS
 async def test_wrong_requests_are_answered(rig: Rig, transport: str) -> None:
     """Each with what is wrong, and the connection lives on."""
     client = await member(rig, transport, "ann")

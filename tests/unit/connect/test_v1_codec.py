@@ -53,6 +53,10 @@ PRIVATE.origin.CopyFrom(pb.Origin(room="dm:1:2", epoch="f", offset=9))
             {"type": "typing", "room": ROOM, "user": {"id": 1, "name": "ann"}},
         ),
         (
+            pb.Ephemeral(room="user:2", conversation="dm:1:2", typing=pb.Typing(user=ANN)),
+            {"type": "typing", "room": "user:2", "user": {"id": 1, "name": "ann"}, "conversation": "dm:1:2"},
+        ),
+        (
             pb.Ephemeral(room=ROOM, read=pb.ReadMark(user=ANN, position=pb.Position(epoch="e", offset=3))),
             {"type": "read", "room": ROOM, "user": {"id": 1, "name": "ann"}, "epoch": "e", "offset": 3},
         ),

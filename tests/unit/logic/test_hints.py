@@ -16,7 +16,7 @@ class Away(MemoryLog):
 
 
 def _told(world: World, room: str) -> list[pb.Ephemeral]:
-    return [entry.ephemeral for entry in world.dispatched(room) if entry.ephemeral]
+    return [e.ephemeral for e in world.dispatched(room) if e.ephemeral and e.ephemeral.room == room]
 
 
 async def test_a_room_is_told_who_is_typing(world: World) -> None:
@@ -26,6 +26,20 @@ async def test_a_room_is_told_who_is_typing(world: World) -> None:
 
     (told,) = _told(world, "room:7")
     assert (told.room, told.typing.user.user_id, told.typing.user.user_name) == ("room:7", user, "ann")
+
+
+@pytest.mark.parametrize("other", [1, 2])
+async def test_both_users_of_a_conversation_are_told_in_their_inboxes(world: World, other: int) -> None:
+    """Each once, also one who talks to themselves: no device has to have joined the conversation."""
+    user, session = await world.user("ann")
+    await world.user("bob")
+    room = f"dm:{user}:{other}"
+    await world.hints.typing(session, room)
+
+    assert [each.conversation for each in _told(world, room)] == [""]
+    for inbox in {f"user:{user}", f"user:{other}"}:
+        (told,) = _told(world, inbox)
+        assert (told.room, told.conversation, told.typing.user.user_id) == (inbox, room, user)
 
 
 async def test_typing_needs_a_session_and_a_right(world: World) -> None:

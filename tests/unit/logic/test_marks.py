@@ -40,6 +40,21 @@ async def test_what_was_read_is_stored_and_told(world: World) -> None:
     assert _told(world, ROOM) == [mark]
 
 
+async def test_a_mark_in_a_conversation_is_told_to_all_devices_of_both(world: World) -> None:
+    """In their inboxes, with the conversation whose position it is."""
+    ann, session = await world.user("ann")
+    bob, _ = await world.user("bob")
+    room = f"dm:{ann}:{bob}"
+    there = await _say(world, "a", "b", room=room)
+    await _mark(world, session, there, room)
+
+    for place in (room, f"user:{ann}", f"user:{bob}"):
+        shard = [entry.ephemeral for entry in world.dispatched(place) if entry.ephemeral]
+        (told,) = [ephemeral for ephemeral in shard if ephemeral.room == place]
+        assert told.read.position == there
+        assert told.conversation == ("" if place == room else room)
+
+
 async def test_a_mark_does_not_go_back(world: World) -> None:
     """The answer has what is stored, and the room is told nothing that it knows."""
     _, session = await world.user("ann")

@@ -70,9 +70,9 @@ def _told(item: Notice | Hint) -> str:
         case Presence():
             text = f"{item.count} here{_members(item)}"
         case Typing():
-            text = f"{_name(item.user)} is typing"
+            text = f"{_name(item.user)} is typing{_where(item)}"
         case Read():
-            text = f"{_name(item.user)} has read up to message {item.position.offset}"
+            text = f"{_name(item.user)} has read up to message {item.position.offset}{_where(item)}"
     return text
 
 
@@ -89,9 +89,9 @@ def _own_fields(item: Item) -> dict[str, Any]:
             members = None if item.members is None else [_person(each) for each in item.members]
             found = {"count": item.count, "members": members}
         case Typing():
-            found = {"user": _person(item.user)}
+            found = {"user": _person(item.user), **_about(item)}
         case Read():
-            found = {"user": _person(item.user), **_place(item.position)}
+            found = {"user": _person(item.user), **_place(item.position), **_about(item)}
     return found
 
 
@@ -110,6 +110,14 @@ def _is_unsafe(character: str) -> bool:
 
 def _members(presence: Presence) -> str:
     return "" if presence.members is None else ": " + ", ".join(map(_name, presence.members))
+
+
+def _where(hint: Typing | Read) -> str:
+    return f" in {hint.conversation}" if hint.conversation else ""
+
+
+def _about(hint: Typing | Read) -> dict[str, str]:
+    return {"conversation": hint.conversation} if hint.conversation else {}
 
 
 def _person(user: User) -> dict[str, Any]:

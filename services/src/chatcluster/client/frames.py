@@ -77,6 +77,7 @@ class TypingPush(msgspec.Struct, frozen=True):
 
     room: str
     user: Person
+    conversation: str = ""
 
 
 class ReadPush(msgspec.Struct, frozen=True):
@@ -86,6 +87,7 @@ class ReadPush(msgspec.Struct, frozen=True):
     user: Person
     epoch: str
     offset: int
+    conversation: str = ""
 
 
 class GapPush(msgspec.Struct, frozen=True):

@@ -100,6 +100,8 @@ class Typing:
 
     room: str
     user: User
+    conversation: str = ""
+    """In an inbox: the one in which they write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class Read:
     room: str
     user: User
     position: Position
+    conversation: str = ""
+    """In an inbox: the one whose position it is."""
 
 
 Notice = Gap | Reset | NotRecovered

@@ -197,7 +197,7 @@ class Track:
                 members = None if push.members is None else tuple(each.user for each in push.members)
                 self._queue.append(Presence(self.name, push.count, members))
             case frames.TypingPush():
-                self._queue.append(Typing(self.name, push.user.user))
+                self._queue.append(Typing(self.name, push.user.user, push.conversation))
             case frames.ReadPush():
                 position = Position(push.epoch, push.offset)
-                self._queue.append(Read(self.name, push.user.user, position))
+                self._queue.append(Read(self.name, push.user.user, position, push.conversation))

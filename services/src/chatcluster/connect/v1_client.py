@@ -256,7 +256,7 @@ class V1Client:
 
     def _typing(self, request: requests.Typing) -> None:
         room = v1_requests.readable(request, self._connection.user.id)
-        if room not in self._connection.rooms:
+        if room not in self._connection.rooms and ids.parse_room(room).kind != "dm":
             raise exchanges.NotJoined
 
         async def push() -> answers.Noted:

@@ -118,12 +118,13 @@ def _members(event: pb.Ephemeral) -> pushes.Presence:
 
 
 def _typing(event: pb.Ephemeral) -> pushes.IsTyping:
-    return pushes.IsTyping(event.room, parts.person(event.typing.user))
+    return pushes.IsTyping(event.room, parts.person(event.typing.user), event.conversation or msgspec.UNSET)
 
 
 def _read(event: pb.Ephemeral) -> pushes.HasRead:
     mark = event.read
-    return pushes.HasRead(event.room, parts.person(mark.user), mark.position.epoch, mark.position.offset)
+    user, position = parts.person(mark.user), mark.position
+    return pushes.HasRead(event.room, user, position.epoch, position.offset, event.conversation or msgspec.UNSET)
 
 
 _EVENTS: Mapping[str, Callable[[pb.Ephemeral], pushes.Push]] = {

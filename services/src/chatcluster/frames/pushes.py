@@ -16,6 +16,9 @@ HEARTBEAT = "ping msg"
 """What a gateway sends over TCP now and then, gochat's: the one frame that is no JSON."""
 
 
+Conversation = Annotated[RoomName, Meta(description="In an inbox: the conversation that it is about.")] | UnsetType
+
+
 class Published(Publication, frozen=True, kw_only=True, tag_field="type", tag="publication"):
     """The next publication of a room."""
 
@@ -39,6 +42,7 @@ class IsTyping(Push, frozen=True, tag="typing"):
 
     room: RoomName
     user: Person
+    conversation: Conversation = UNSET
 
 
 class HasRead(Push, frozen=True, tag="read"):
@@ -48,6 +52,7 @@ class HasRead(Push, frozen=True, tag="read"):
     user: Person
     epoch: Epoch
     offset: Offset
+    conversation: Conversation = UNSET
 
 
 class Gap(Push, frozen=True, tag="gap"):

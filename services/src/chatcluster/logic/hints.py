@@ -4,7 +4,8 @@ Owns how often a room is told, and that nobody is kept waiting or refused for it
 and counted. Does not own what is told with a promise (publications), nor presence, which makes up for what was dropped.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 
 from chatcluster.core import errors, ids, telemetry
 from chatcluster.core.rates import Table
@@ -34,11 +35,27 @@ class Hints:
         await self.tell(pb.Ephemeral(room=room, typing=typing))
 
     async def tell(self, hint: pb.Ephemeral) -> None:
-        """Tell a room; over the rate, and when dispatch does not take it, it is dropped. Raises nothing."""
+        """Tell a room, and both users of a private conversation wherever they are. Over the rate, and when dispatch
+        does not take it, it is dropped. Raises nothing.
+        """
         if self._rates.take(hint.room, self._now()):
             telemetry.EPHEMERALS_DROPPED_TOTAL.inc()
             return
+        await asyncio.gather(*(self._push(each) for each in (hint, *_copies(hint))))
+
+    async def _push(self, hint: pb.Ephemeral) -> None:
         try:
             await members.tell(self._log, hint)
         except errors.ChatError:
             telemetry.EPHEMERALS_DROPPED_TOTAL.inc()
+
+
+def _copies(hint: pb.Ephemeral) -> Iterator[pb.Ephemeral]:
+    """For the inboxes: a device shows a conversation's messages from there, without having joined it."""
+    room = ids.parse_room(hint.room)
+    if room.kind == "dm":
+        for user in dict.fromkeys(room.users):
+            copy = pb.Ephemeral()
+            copy.CopyFrom(hint)
+            copy.room, copy.conversation = ids.inbox(user), hint.room
+            yield copy

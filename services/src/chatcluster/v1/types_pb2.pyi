@@ -99,18 +99,20 @@ class ReadMark(_message.Message):
     def __init__(self, user: _Optional[_Union[Member, _Mapping]] = ..., position: _Optional[_Union[Position, _Mapping]] = ...) -> None: ...
 
 class Ephemeral(_message.Message):
-    __slots__ = ("room", "members", "count", "typing", "read")
+    __slots__ = ("room", "members", "count", "typing", "read", "conversation")
     ROOM_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     TYPING_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     room: str
     members: RoomPresence
     count: RoomPresence
     typing: Typing
     read: ReadMark
-    def __init__(self, room: _Optional[str] = ..., members: _Optional[_Union[RoomPresence, _Mapping]] = ..., count: _Optional[_Union[RoomPresence, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., read: _Optional[_Union[ReadMark, _Mapping]] = ...) -> None: ...
+    conversation: str
+    def __init__(self, room: _Optional[str] = ..., members: _Optional[_Union[RoomPresence, _Mapping]] = ..., count: _Optional[_Union[RoomPresence, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., read: _Optional[_Union[ReadMark, _Mapping]] = ..., conversation: _Optional[str] = ...) -> None: ...
 
 class Control(_message.Message):
     __slots__ = ("room", "revoke_session")

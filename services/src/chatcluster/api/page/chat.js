@@ -172,7 +172,7 @@ export class Chat extends EventTarget {
       this.receive(frame);
       return;
     }
-    const place = this.places.get(frame.room);
+    const place = this.places.get(frame.conversation || frame.room);
     if (!place) return;
     if (frame.type === 'presence') Object.assign(place, { count: frame.count, members: frame.members || [] });
     if (frame.type === 'typing' && frame.user.id !== this.user.id) this.types(place, frame.user);
