@@ -33,7 +33,8 @@ NEEDED = {
 _UP = """\
 ChatCluster is up, in kind's cluster {kind}:
 
-  REST        http://localhost:7070
+  page        http://localhost:7070/
+  REST        http://localhost:7070/v1/docs
   websocket   ws://localhost:7000/ws
   TCP         localhost:7001
 
