@@ -170,7 +170,7 @@ class Load:
     async def _attempt(self, sent: Sent, path: str) -> tuple[str, str]:
         """What became of it, and why if not well."""
         try:
-            sender = self.senders[int(sent.id[1:]) % len(self.senders)]  # the same for every attempt
+            sender = self.senders[int(sent.id.rpartition("-")[2]) % len(self.senders)]  # the same for every attempt
             answer = await self.api.publish(sender, path, sent.id)
         except Lost as exc:
             return "unknown", str(exc)
