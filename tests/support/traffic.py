@@ -7,11 +7,14 @@ Everything that is asked while people chat is asked beside the event loop, which
 """
 
 import asyncio
+import os
+import signal
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -86,6 +89,11 @@ class Site:
         """Wait for a condition at the present generation; returns it."""
         return await self.api.becomes(self.name, condition, status, within=CHANGED_WITHIN, reason=reason)
 
+    async def delete(self, pod: Manifest) -> None:
+        """`kubectl delete --grace-period=0 --force` of a pod."""
+        name = pod["metadata"]["name"]
+        await asyncio.to_thread(self.kubectl, "delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
+
     # -- looking at it
 
     @property
@@ -127,13 +135,15 @@ class Site:
         """Wait until a metric of each pod of a component shows that it has work."""
 
         async def working() -> bool:
-            async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-                for pod in await self.pods(component):
-                    answer = await client.get(f"http://{pod['status']['podIP']}:{names.PORTS['health']}/metrics")
-                    assert total(answer.text, metric, **labels) > 0, pod["metadata"]["name"]
+            for pod in await self.pods(component):
+                assert await _measured(pod, metric, **labels) > 0, pod["metadata"]["name"]
             return True
 
         await eventually(working, within=60, every=0.5, what=f"{metric} of every {component}")
+
+    async def holders(self) -> list[Manifest]:
+        """The gateways' pods that hold connections."""
+        return [pod for pod in await self.pods("connect") if await _measured(pod, "chat_connections") > 0]
 
     async def listed(self, kind: str) -> list[Manifest]:
         """All objects of a kind that carry its name."""
@@ -144,6 +154,33 @@ class Site:
         """The address of a component's Service."""
         service = await self.api.get("Service", f"{self.name}-{component}")
         return str(service["spec"]["clusterIP"])
+
+
+async def kill(pod: Manifest) -> None:
+    """SIGKILL to the program of a pod on this machine, in which Kubernetes has no part. Raises if there is none."""
+
+    def end() -> None:
+        ours = [process for process in Path("/proc").glob("[0-9]*") if _is_program(process, pod["metadata"]["uid"])]
+        assert ours, f"no process of {pod['metadata']['name']}"
+        for process in ours:
+            os.kill(int(process.name), signal.SIGKILL)
+
+    await asyncio.to_thread(end)
+
+
+def _is_program(process: Path, uid: str) -> bool:
+    """Whether it runs in the pod's control group, which has its id in its name; the pause container does, too."""
+    try:
+        return uid in (process / "cgroup").read_text() and "chatcluster." in (process / "cmdline").read_text()
+    except OSError:  # it has ended meanwhile
+        return False
+
+
+async def _measured(pod: Manifest, metric: str, **labels: str) -> float:
+    """A metric of a pod's program; raises `httpx.HTTPError` if it does not answer."""
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        answer = await client.get(f"http://{pod['status']['podIP']}:{names.PORTS['health']}/metrics")
+    return total(answer.text, metric, **labels)
 
 
 @asynccontextmanager
