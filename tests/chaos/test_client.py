@@ -39,10 +39,10 @@ async def test_what_a_client_shows_is_what_is_stored(
             for _ in range(rounds - 1):
                 await walk.round("roll_back")
         except Exception as failure:
-            failure.add_note(f"--seed {seed}; {', '.join(walk.log)}")
+            failure.add_note(f"--seed {seed}; {walk.report()}")
             raise
         figure(
-            f"{rounds} rounds, {len(walk.log)} steps, {len(walk.said)} messages, "
+            f"{rounds} rounds, {len(walk.log)} steps, {len(walk.receipts)} messages, "
             f"Redis rolled back {walk.losses} times, {walk.tellings} readers told of it"
         )
         assert walk.tellings, "nothing that was shown was lost: the run proves little"
