@@ -14,7 +14,7 @@ import msgspec
 from chatcluster.core import errors
 from chatcluster.frames import answers, disconnects, exchanges, pushes
 from chatcluster.frames.exchanges import Exchange
-from chatcluster.frames.requests import Choice
+from chatcluster.frames.requests import Choice, Send
 
 Document = dict[str, Any]
 Schema = dict[str, Any]
@@ -34,6 +34,9 @@ _CONNECTION = (
     "signed 16-bit length that counts these four bytes too, and one JSON object. The first request is auth."
 )
 _TCP_ONLY = "Over TCP only."
+_CORRELATION = {"description": "The request's id.", "location": "$message.payload#/id"}
+_SUBPROTOCOL = "Sec-WebSocket-Protocol"
+_SEND = str(Send.__struct_config__.tag)
 
 
 def document(version: str) -> Document:
@@ -48,9 +51,6 @@ def document(version: str) -> Document:
         "operations": {each.name: _exchange(each) for each in exchanges.ALL} | {name: _push(name) for name in told},
         "components": {"schemas": _schemas(), "messages": requests | told, "correlationIds": {"request": _CORRELATION}},
     }
-
-
-_CORRELATION = {"description": "The request's id.", "location": "$message.payload#/id"}
 
 
 def _servers() -> Document:
@@ -75,9 +75,6 @@ def _channel(messages: Sequence[str]) -> Document:
             {"code": cause.code, "reason": cause.reason, "reconnect": cause.reconnect} for cause in _causes()
         ],
     }
-
-
-_SUBPROTOCOL = "Sec-WebSocket-Protocol"
 
 
 def _causes() -> list[disconnects.Disconnect]:
@@ -183,9 +180,6 @@ def _refusal(exchange: Exchange) -> Schema:
     else:
         rules.append({"not": {"required": ["stored"]}})
     return {"title": _error_schema(exchange), "type": "object", "allOf": rules}
-
-
-_SEND = "send"
 
 
 def _if_code(codes: Sequence[str], then: Schema, otherwise: Schema) -> Schema:
