@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 import hypothesis
@@ -49,9 +49,18 @@ def documented_frames() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def quiet_logs() -> Iterator[None]:
-    """Fail a test in which a program logged a secret, or what somebody said."""
+    """Fail a test in which a program, or a part of one in the test itself, logged a secret or what somebody said."""
     yield
     canaries.verdict()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Search what was written by the test's own process, before the fixtures above give their verdict."""
+    report = yield
+    if report.when == "call":
+        canaries.search(item.name, report.capstdout + report.capstderr + report.caplog)
+    return report
 
 
 @pytest.fixture
