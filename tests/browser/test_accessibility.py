@@ -76,7 +76,7 @@ async def test_every_state_of_the_page_is_accessible(system: System, browser: Br
     await ada.page.wait_for_selector("#chat[data-state=offline] #state:not(:empty)")
     await judge.look(ada.page, "offline")
 
-    assert judge.flaws == []
+    assert judge.flaws == [], "\n".join(judge.flaws)
 
 
 @pytest.mark.parametrize(
