@@ -97,6 +97,15 @@ def test_the_list_of_runbooks_has_every_alert() -> None:
     assert sorted(lines) == [(name, name, ", ".join(severities(name))) for name in NAMES]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_runbook_names_fields_that_there_are(name: str) -> None:
+    """What it says to set stands in the schema of ChatCluster."""
+    fields = {node.path.removeprefix(".") for node in crd.spec_nodes()}
+    named = re.findall(r"`(spec\.[\w.<>]+)", runbook(name).replace("<component>", "connect"))
+
+    assert set(named) <= fields
+
+
 @pytest.mark.process
 @pytest.mark.usefixtures("_promtool")
 def test_what_a_runbook_has_to_paste_can_be_pasted(tmp_path: Path) -> None:
