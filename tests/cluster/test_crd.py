@@ -401,7 +401,9 @@ def test_a_list_shows_where_it_stands(own: Kubectl) -> None:
     report(own)
     head, row = own("get", "cc", "-o", "wide").splitlines()
 
-    assert head.split() == ["NAME", "READY", "API", "LOGIC", "GATEWAYS", "TASK", "VERSION", "AGE", "MESSAGE"]
+    assert head.split() == [
+        *("NAME", "READY", "API", "LOGIC", "GATEWAYS", "TASK", "DELIVERING", "VERSION", "AGE", "MESSAGE")
+    ]
     assert row.split()[:7] == ["case", "False", "1/2", "1/2", "1/2", "1/2", "1"]
     assert row.endswith("pod case-task-x: no such image")
     assert "MESSAGE" not in own("get", "cc")

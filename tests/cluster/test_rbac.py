@@ -22,8 +22,8 @@ PLACE = "restricted"
 """The namespace of the journey."""
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 MODES: Mapping[str, dict[str, Any]] = {"everywhere": {}, "in-one-namespace": {"watchNamespaces": [PLACE]}}
-READERS = {"demo-api", "demo-connect"}
-"""The accounts of the pods that look for logic."""
+READERS = {"demo-api", "demo-connect", "demo-synthetic"}
+"""The accounts of the pods that look for others."""
 
 
 @pytest.mark.parametrize("values", MODES.values(), ids=MODES)
@@ -58,7 +58,9 @@ def test_what_is_held_to_grant_is_marked() -> None:
 async def test_a_pods_account_reads_endpoint_slices_and_nothing_else(
     api: Api, operator: Process, api_server: Target, namespaces: Callable[[], str]
 ) -> None:
-    """Beyond what everybody may: api's and connect's in their own namespace; the others' not even that."""
+    """Beyond what everybody may: api's, connect's and the synthetic user's in their own namespace; the others' not even
+    that. The last of them may also change what it reports in, and nothing else of that kind.
+    """
     await api.chatcluster("demo", manifests.EVERYTHING)
     accounts = [f"demo-{component}" for component in manifests.PROGRAMS]
     await eventually(lambda: api.get("RoleBinding", "demo-discovery"), within=30)
@@ -67,6 +69,10 @@ async def test_a_pods_account_reads_endpoint_slices_and_nothing_else(
     for name in accounts:
         user = f"system:serviceaccount:{api.namespace}:{name}"
         own = may(api_server.kubectl, user, api.namespace) - may(api_server.kubectl, STRANGER, api.namespace)
+        if name == "demo-synthetic":
+            report = ("", "configmaps/demo-synthetic", "get"), ("", "configmaps/demo-synthetic", "patch")
+            assert own >= {*report}
+            own -= {*report}
         assert own == (slices if name in READERS else set()), name
         assert may(api_server.kubectl, user, elsewhere) == may(api_server.kubectl, STRANGER, elsewhere), name
 

@@ -172,7 +172,7 @@ async def test_a_rollout_goes_one_component_at_a_time(api: Api, operator: Proces
     await api.chatcluster("demo", {"image": "chatcluster/services:next", "connect": {"replicas": 3}})
 
     for number, component in enumerate(("task", "logic", "api", "connect")):
-        await eventually(lambda component=component: _image(api, component, "next"), within=10)  # type: ignore[misc]
+        await eventually(lambda component=component: _turn(api, component, "next"), within=10)  # type: ignore[misc]
         later = ("task", "logic", "api", "connect")[number + 1 :]
         assert not any([await _image(api, other, "next") for other in later])
         if component == "task":
@@ -225,13 +225,14 @@ async def test_secrets_are_drawn_once(api: Api, operator: Process) -> None:
     """Whatever happens to the spec, what was drawn stays; and no value of a Secret stands anywhere else."""
     await api.chatcluster("demo")
     await ready(api)
-    before = [(await api.get("Secret", f"demo-{name}"))["data"] for name in ("cluster", "redis")]
+    drawing = {"cluster": "secret", "redis": "password", "synthetic": "password"}
+    before = [(await api.get("Secret", f"demo-{name}"))["data"] for name in drawing]
 
     await api.chatcluster("demo", {"image": "chatcluster/services:next"})
     await ready(api)
 
-    assert [(await api.get("Secret", f"demo-{name}"))["data"] for name in ("cluster", "redis")] == before
-    drawn = [base64.b64decode(data[key]).decode() for data, key in zip(before, ("secret", "password"), strict=True)]
+    assert [(await api.get("Secret", f"demo-{name}"))["data"] for name in drawing] == before
+    drawn = [base64.b64decode(data[key]).decode() for data, key in zip(before, drawing.values(), strict=True)]
     everything = repr([await children(api), await api.get(names.KIND, "demo"), operator.log.read_text()])
     assert not any(value in everything for value in drawn)
 
@@ -292,6 +293,12 @@ async def _more(operator: Process, metric: str, than: float) -> bool:
 async def _image(api: Api, component: str, tag: str) -> bool:
     live = await api.get("Deployment", f"demo-{component}")
     return bool(live["spec"]["template"]["spec"]["containers"][0]["image"] == f"chatcluster/services:{tag}")
+
+
+async def _turn(api: Api, component: str, tag: str) -> bool:
+    """Have messages arrive; whether it is a component's turn."""
+    await operating.answer(api, "demo")
+    return await _image(api, component, tag)
 
 
 async def _has_replicas(api: Api, component: str, count: int) -> bool:

@@ -62,9 +62,11 @@ class Step:
 class Walker:
     """Has one ChatCluster say one spec after the other; a new one where what it says cannot be changed."""
 
-    def __init__(self, api: Api, within: float) -> None:
+    def __init__(self, api: Api, within: float, *, is_simulated: bool = False) -> None:
+        """`is_simulated`: pods run nothing, so that somebody has to stand in for the synthetic user."""
         self._api = api
         self._within = within
+        self._is_simulated = is_simulated
         self._made = 0
         self._name = ""
         self.steps: list[Step] = []
@@ -113,6 +115,8 @@ class Walker:
         return True
 
     async def _condition(self, kind: str) -> Any:
+        if self._is_simulated:
+            await operating.answer(self._api, self._name)
         body = await self._api.get(names.KIND, self._name)
         [found] = [one for one in body.get("status", {}).get("conditions", []) if one["type"] == kind] or [{}]
         assert found.get("observedGeneration") == body["metadata"]["generation"], found
@@ -175,7 +179,7 @@ async def test_a_random_walk(
     await api.apply("Secret", "present", stringData={key: f"redis://{key}:6379/0" for key in ("first", "second")})
     is_full = request.config.getoption("--full")
 
-    walker = Walker(api, WITHIN)
+    walker = Walker(api, WITHIN, is_simulated=True)
     async with operating.running(server.kubeconfig, tmp_path / "operator") as operator:
         await walk(walker, operator, specs.walk(Drawing(), ALL_STEPS if is_full else STEPS, SEED))
     api.close()

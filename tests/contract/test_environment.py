@@ -16,15 +16,20 @@ from typing import Any
 
 import pytest
 
+from chatcluster.client.blame import Blame, Part
 from chatcluster.core import redis_settings
 from chatcluster.directory import settings as directory_settings
-from chatcluster_operator import names
+from chatcluster.synthetic import reporting
+from chatcluster.synthetic.verdict import Verdict
+from chatcluster_operator import delivering, names
 from chatcluster_operator.names import Manifest
+from chatcluster_operator.observed import Observed
 from chatcluster_operator.resources import credentials, environment
-from chatcluster_operator.spec import COMPONENTS
+from chatcluster_operator.spec import COMPONENTS as PROGRAMS
 from support import crd, manifests
 from support.manifests import EXTERNAL, merged, nested
 
+COMPONENTS = (*PROGRAMS, names.SYNTHETIC)
 Reader = Callable[[Mapping[str, str]], Any]
 
 DRAWN = "Zm9vYmFyYmF6cXV4-_0123456789abcdef"
@@ -37,7 +42,10 @@ URLS = {
     "cluster": "redis://:pass@a.example.com,b.example.com",
 }
 WITH_CA = merged(EXTERNAL, nested("redis.external.caSecretRef", {"name": "my-ca", "key": "ca.crt"}))
-SERVICES = {component: manifests.children()["Service", f"demo-{component}"] for component in ("redis", "logic")}
+SERVICES = {
+    component: manifests.children()["Service", f"demo-{component}"]
+    for component in ("redis", "logic", "api", "connect")
+}
 
 
 class Recorded(Mapping[str, str]):
@@ -98,7 +106,8 @@ def _expanded(variables: list[Manifest], folder: Path, address: str) -> dict[str
 def _secrets(spec: manifests.Spec) -> dict[tuple[str, str], str]:
     """Return the content of the operator's own Secrets and of a user's, by name and key."""
     cluster = manifests.chatcluster(spec)
-    own = [credentials.cluster_secret(cluster, DRAWN), credentials.redis_secret(cluster, DRAWN)]
+    drawn = (credentials.cluster_secret, credentials.redis_secret, credentials.synthetic_secret)
+    own = [secret(cluster, DRAWN) for secret in drawn]
     external = cluster.spec.redis.external
     return {
         **{(one["metadata"]["name"], key): value for one in own for key, value in one["stringData"].items()},
@@ -117,12 +126,17 @@ def _readers(component: str) -> list[tuple[str, Reader]]:
             case ast.Call(func=ast.Attribute(value=owner, attr="from_env"), args=[_, *rest]):
                 name = ast.unparse(owner)
                 read = functools.reduce(getattr, [*name.split("."), "from_env"], module)
-                found.append((name, functools.partial(_call, read, [ast.literal_eval(one) for one in rest])))
+                found.append((name, functools.partial(_call, read, [_value(one) for one in rest])))
     return found
 
 
 def _call(read: Any, rest: list[str], environ: Mapping[str, str]) -> Any:
     return read(environ, *rest)
+
+
+def _value(argument: ast.expr) -> Any:
+    """Return what a program passes beside its environment; what it has read itself stands for any number."""
+    return ast.literal_eval(argument) if isinstance(argument, ast.Constant) else 1.0
 
 
 def bounded() -> Iterator[tuple[str, Any, Any]]:
@@ -209,11 +223,13 @@ ARRIVALS = {
         Arrival("limits.roomsPerUser", 7, kept("rooms_per_user")),
     ],
     "task": LOG,
+    "synthetic": [Arrival("monitoring.syntheticUser.intervalSeconds", 7, lambda pod: pod.settings.interval)],
 }
 FIXED = {
     *("CLUSTER_NAME", "CLUSTER_SECRET_FILE", "HEALTH_HOST", "API_HOST", "CONNECT_HOST", "LOGIC_HOST"),
     *("DIRECTORY_LOGIC_SERVICE", "DIRECTORY_NAMESPACE", "CONNECT_NAME", "CONNECT_ADDRESS", "TASK_NAME"),
-    *("REDIS_URL_FILE", "REDIS_CA_FILE", "POD_ADDRESS"),
+    *("REDIS_URL_FILE", "REDIS_CA_FILE", "POD_ADDRESS", "SYNTHETIC_API", "SYNTHETIC_PASSWORD_FILE"),
+    *("SYNTHETIC_REPORT", "DIRECTORY_CONNECT_SERVICE"),
 }
 """Variables that follow from no field of the spec; single tests below look at them."""
 
@@ -266,7 +282,7 @@ def test_every_variable_is_looked_at(component: str, tmp_path: Path) -> None:
     assert {name for name in rendered if name not in KUBELET} - looked_at == set()
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", PROGRAMS)
 def test_programs_know_one_another(component: str, tmp_path: Path) -> None:
     """By the ChatCluster's name and the secret that was drawn, which is one that programs take."""
     [cluster] = [read for name, read in Pod(component, {}, tmp_path).read.items() if name.endswith("Cluster")]
@@ -302,6 +318,33 @@ def test_logic_is_found(component: str, tmp_path: Path) -> None:
     assert (found.target.service, found.target.namespace) == (SERVICES["logic"]["metadata"]["name"], "chat")
     assert found.port in {port["name"] for port in SERVICES["logic"]["spec"]["ports"]}
     assert "choice" in pod.read
+
+
+def test_the_synthetic_user_finds_its_way(tmp_path: Path) -> None:
+    """To the Services of api and gateways, by their ports, and to the object that it reports in; it may read both."""
+    pod = Pod("synthetic", {}, tmp_path)
+    api, connect = (SERVICES[name] for name in ("api", "connect"))
+    found = directory_settings.Settings.from_env(pod.environ, "CONNECT")
+
+    assert pod.settings.api == f"http://{api['metadata']['name']}:{api['spec']['ports'][0]['port']}"
+    assert (pod.settings.password, found.target.service) == (DRAWN, connect["metadata"]["name"])
+    assert found.port in {port["name"] for port in connect["spec"]["ports"]}
+    assert pod.read["Report"]._path == "/api/v1/namespaces/chat/configmaps/demo-synthetic"
+    assert ("ConfigMap", "demo-synthetic") in manifests.children()
+
+
+def test_operator_and_synthetic_user_write_the_same_keys() -> None:
+    """What the one asks the other hears, and what it answers the operator reads: of every part that can be at fault."""
+    cluster = manifests.chatcluster()
+    settled = manifests.settled(cluster)
+    for part in Part:
+        said = reporting.said(Verdict(False, Blame(part, "why"), "task=1"))
+        report = {**settled.children["ConfigMap", "demo-synthetic"], "data": {reporting.QUESTION: "task=1", **said}}
+        told = delivering.verdict(
+            cluster, Observed(children={**settled.children, ("ConfigMap", "demo-synthetic"): report})
+        )
+
+        assert told == delivering.Verdict(False, f"{part.capitalize()}AtFault", f"{part}: why", part)
 
 
 def test_a_gateway_says_where_it_is(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ async def says(user: Process, culprit: str = "") -> None:
 
     async def look() -> bool:
         verdict = await user.document("/verdict")
-        assert (verdict["delivering"], verdict["message"].rpartition(": ")[0]) == (not culprit, culprit), verdict
+        assert verdict["delivering"] is not bool(culprit), verdict
+        assert verdict["message"].startswith(f"{culprit}: " if culprit else ""), verdict
         return True
 
     await eventually(look, within=WITHIN, every=0.2, what=f"verdict: {culprit or 'all is well'}")

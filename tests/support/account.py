@@ -47,11 +47,12 @@ def held() -> set[Right]:
 
 
 def granted(rules: list[dict[str, Any]]) -> set[Right]:
-    """Return what these rules grant."""
+    """Return what these rules grant; of single objects by their name, as `configmaps/demo-synthetic`."""
     return {
-        (group, resource, verb)
+        (group, "/".join(filter(None, (resource, name))), verb)
         for rule in rules
         for group in rule["apiGroups"]
         for resource in rule["resources"]
+        for name in rule.get("resourceNames") or [""]
         for verb in rule["verbs"]
     }

@@ -13,7 +13,9 @@ from chatcluster_operator.spec import COMPONENTS
 from support import leaves, manifests
 from support.leaves import KEY, Differences
 
-ALL, WITH_REDIS = "task logic api connect", "task logic api connect redis"
+SERVING = "task logic api connect synthetic"
+"""Whoever runs the image of the programs."""
+WITH_REDIS = f"{SERVING} redis"
 AUTHORS, STORES = "api connect", "task logic"
 POD_TEMPLATE = {
     "labels": {KEY: "before"},
@@ -127,7 +129,8 @@ def of_pod_template(component: str) -> Iterator[tuple[str, Change]]:
     """Yield what can be said of a program's pods."""
     for name in ("labels", "annotations"):
         yield f"{name}{{}}", Change("after", pods(component, f"metadata.{name}.{KEY}", "after"))
-    yield "nodeSelector{}", Change("after", pods(component, f"spec.nodeSelector.{KEY}", "after"))
+    placed = "task synthetic" if component == "task" else component
+    yield "nodeSelector{}", Change("after", pods(placed, f"spec.nodeSelector.{KEY}", "after"))
     for name, near in (("nodeAffinity", NEAR_NODES), ("podAffinity", NEAR_PODS), ("podAntiAffinity", NEAR_PODS)):
         shows = merged(*(pods(component, path, text) for path, text in leaves.flat(near, f"spec.affinity.{name}")))
         yield f"affinity.{name}", Change(near, shows)
@@ -135,7 +138,7 @@ def of_pod_template(component: str) -> Iterator[tuple[str, Change]]:
         *(("key", "after"), ("operator", "Exists"), ("value", "after"), ("effect", "NoSchedule")),
         ("tolerationSeconds", 60),
     ):
-        yield f"tolerations[].{name}", Change(value, pods(component, f"spec.tolerations.0.{name}", value))
+        yield f"tolerations[].{name}", Change(value, pods(placed, f"spec.tolerations.0.{name}", value))
     for name, value in (
         *(("maxSkew", 2), ("topologyKey", "after"), ("whenUnsatisfiable", "ScheduleAnyway"), ("minDomains", 2)),
         *(("nodeAffinityPolicy", "Ignore"), ("nodeTaintsPolicy", "Honor")),
@@ -151,7 +154,7 @@ def of_pod_template(component: str) -> Iterator[tuple[str, Change]]:
 def of_images() -> Iterator[tuple[str, Change]]:
     """Yield what images are run, and how nodes get them."""
     status = {"version": "2", **{f"components.{component}.image": "after:2" for component in COMPONENTS}}
-    yield "image", Change("after:2", containers(ALL, "image", "after:2"), status)
+    yield "image", Change("after:2", containers(SERVING, "image", "after:2"), status)
     yield "imagePullPolicy", Change("Always", containers(WITH_REDIS, "imagePullPolicy", "Always"))
     secrets = pods(WITH_REDIS, "spec.imagePullSecrets.before", None) | pods(
         WITH_REDIS, "spec.imagePullSecrets.after", ""
@@ -251,8 +254,14 @@ def of_exposure() -> Iterator[tuple[str, Change]]:
 def of_surroundings() -> Iterator[tuple[str, Change]]:
     """Yield what else there is around the pods."""
     yield "networkPolicy.enabled", Change(False, gone("NetworkPolicy", WITH_REDIS))
-    scraped = [pods(ALL, f"metadata.annotations.prometheus.io/{name}", None) for name in ("scrape", "port", "path")]
+    scraped = [pods(SERVING, f"metadata.annotations.prometheus.io/{name}", None) for name in ("scrape", "port", "path")]
     yield "monitoring.scrape", Change(False, merged(*scraped))
+    user, reader = "monitoring.syntheticUser", "RoleBinding discovery subjects.demo-synthetic"
+    objects = ["ServiceAccount", "Role", "RoleBinding", "ConfigMap", "Deployment", "NetworkPolicy"]
+    gone_with_it = merged(*(gone(kind, "synthetic") for kind in objects))
+    unbound = {f"{reader}.{field}": None for field in ("kind", "namespace")}
+    yield f"{user}.enabled", Change(False, gone_with_it | unbound)
+    yield f"{user}.intervalSeconds", Change(7, variable("synthetic", "SYNTHETIC_INTERVAL", 7))
 
 
 CHANGES: dict[str, Change] = {

@@ -12,14 +12,15 @@ from typing import Any
 
 import yaml
 
-from chatcluster_operator import desired, names, observed, plan
+from chatcluster_operator import desired, names, observed, plan, rollout
 from chatcluster_operator.names import Manifest
 from chatcluster_operator.observed import Key, Observed
 from chatcluster_operator.resources import context, credentials
 from chatcluster_operator.spec import COMPONENTS, ChatCluster
 
-CONTEXT = context.Context("chatcluster/services:1.2.3", "", context.Secrets(cluster="c" * 16, redis="d" * 16))
-PROGRAMS: tuple[str, ...] = (*COMPONENTS, names.REDIS)
+SECRETS = context.Secrets(cluster="c" * 16, redis="d" * 16, synthetic="e" * 16)
+CONTEXT = context.Context("chatcluster/services:1.2.3", "", SECRETS)
+PROGRAMS: tuple[str, ...] = (*COMPONENTS, names.REDIS, names.SYNTHETIC)
 UID = "11111111-2222-3333-4444-555555555555"
 NOW, LATER = "2026-11-01T12:00:00Z", "2026-11-01T12:05:00Z"
 
@@ -108,9 +109,19 @@ def complete(replicas: int) -> dict[str, int]:
 
 def settled(cluster: ChatCluster) -> Observed:
     """Return what there is of a ChatCluster to which nothing has happened for a while; but for its pods."""
-    found = by_key(running(manifest) for manifest in desired.children(cluster, CONTEXT))
+    wanted = rollout.gated(cluster, desired.children(cluster, CONTEXT), Observed())
+    found = by_key(running(manifest) for manifest in wanted)
+    if report := found.get(("ConfigMap", names.child(cluster, names.SYNTHETIC))):
+        report["data"] |= answer(report["data"]["question"])
     stateful_set = found.get(("StatefulSet", names.child(cluster, names.REDIS)))
     return Observed(children=found, claim=claim(stateful_set) if stateful_set else None)
+
+
+def answer(question: str, culprit: str = "") -> dict[str, str]:
+    """Return what the synthetic user writes beside a question: that messages arrive, or who is to blame."""
+    message = f"{culprit}: does not work" if culprit else ""
+    part = culprit.partition(" ")[0]
+    return {"answered": question, "delivering": str(not culprit), "part": part, "message": message}
 
 
 def claim(stateful_set: Manifest) -> Manifest:
@@ -139,7 +150,8 @@ def container_status(**state: Any) -> dict[str, Any]:
 def golden() -> str:
     """Return all that is applied for an empty spec, as YAML."""
     cluster = chatcluster()
-    secrets = [credentials.cluster_secret(cluster, "DRAWN"), credentials.redis_secret(cluster, "DRAWN")]
+    drawn = (credentials.cluster_secret, credentials.redis_secret, credentials.synthetic_secret)
+    secrets = [secret(cluster, "DRAWN") for secret in drawn]
     documents = [*secrets, *(plan.stamped(child) for child in desired.children(cluster, CONTEXT))]
     text: str = yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=120)
     return text

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ import kubernetes
 
 from chatcluster.local.programs import Program
 from chatcluster_operator import errors, kinds, kube, names
-from support import crd
+from chatcluster_operator.spec import COMPONENTS
+from support import crd, manifests
 from support.cluster.commands import until
 from support.cluster.kubectl import Kubectl
 from support.eventually import eventually
@@ -115,10 +116,27 @@ async def quiet(operator: Process, *, within: float = 30, every: float = 1) -> N
 
 
 async def play_controllers(api: Api, cluster: str) -> None:
-    """Stand in for the controllers that an API server alone does not have: every pod runs, and orphans are let go."""
-    for component in ("task", "logic", "api", "connect"):
+    """Stand in for what an API server alone does not have: every pod runs, orphans are let go, and messages arrive."""
+    await play_workloads(api, cluster, (*COMPONENTS, names.SYNTHETIC))
+    await answer(api, cluster)
+
+
+async def play_workloads(api: Api, cluster: str, components: Iterable[str]) -> None:
+    """Have the pods of these components run, and those of Redis."""
+    for component in components:
         await _complete(api, "Deployment", f"{cluster}-{component}")
     await _complete(api, "StatefulSet", f"{cluster}-redis")
+
+
+async def answer(api: Api, cluster: str, culprit: str = "") -> None:
+    """Stand in for the synthetic user: it answers what it is asked, that all is well or who is to blame."""
+    name = f"{cluster}-{names.SYNTHETIC}"
+    report = await api.get("ConfigMap", name)
+    if report is None:
+        return
+    said = manifests.answer(report["data"]["question"], culprit)
+    if not said.items() <= report["data"].items():
+        await api.patch("ConfigMap", name, {"data": said})
 
 
 async def _complete(api: Api, kind: str, name: str) -> None:

@@ -19,11 +19,13 @@ class Twin:
         self.claim: Manifest | None = None
 
     def seen(self) -> Observed:
-        """Return what there is, once all pods run."""
+        """Return what there is, once all pods run, and the synthetic user has answered that all is well."""
         for found in self.objects.values():
             if found["kind"] in {"Deployment", "StatefulSet"}:
                 generation = found["metadata"]["generation"]
                 found["status"] = {"observedGeneration": generation, **manifests.complete(found["spec"]["replicas"])}
+            elif found["kind"] == "ConfigMap" and "question" in found["data"]:
+                found["data"] |= manifests.answer(found["data"]["question"])
         return Observed(children=copy.deepcopy(self.objects), claim=copy.deepcopy(self.claim))
 
     def act(self, actions: Sequence[Action]) -> None:

@@ -1,6 +1,7 @@
 """What a ChatCluster looks like to the operator's status, settled or not, and what is said of it."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,14 @@ def with_status(given: View, component: str, **counts: Any) -> View:
     key: Key = ("StatefulSet" if component == names.REDIS else "Deployment", names.child(given.cluster, component))
     found = copy.deepcopy(dict(given.seen.children))
     found[key]["status"] |= counts
+    return replace(given, seen=replace(given.seen, children=found))
+
+
+def with_answer(given: View, culprit: str = "", templates: Mapping[str, str] | None = None) -> View:
+    """Return a view in which the synthetic user was asked about these templates, and says who is to blame."""
+    found, key = copy.deepcopy(dict(given.seen.children)), ("ConfigMap", names.child(given.cluster, names.SYNTHETIC))
+    question = " ".join(f"{component}={template}" for component, template in (templates or {}).items())
+    found[key]["data"] = {"question": question, **manifests.answer(question, culprit)}
     return replace(given, seen=replace(given.seen, children=found))
 
 

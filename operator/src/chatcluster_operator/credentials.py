@@ -1,6 +1,6 @@
 """The Secrets that the pods of a ChatCluster read.
 
-Owns that the two which the operator draws exist, and what the pods' templates have to know of all of them: a digest.
+Owns that those which the operator draws exist, and what the pods' templates have to know of all of them: a digest.
 Does not own their content (resources.credentials). A Secret is read by its name and never listed, so that the operator
 needs no right to see others; and one that exists is never written.
 """
@@ -22,11 +22,18 @@ async def secrets(server: kube.Kube, cluster: ChatCluster, draw: Draw) -> contex
     Raises `MissingSecret` for one that the spec names, `Foreign`, and what the API server's port raises.
     """
     own = await _drawn(server, cluster, credentials.cluster_secret(cluster, draw()))
+    redis = await _of_redis(server, cluster, draw)
+    synthetic: Mapping[str, str] = {}
+    if cluster.spec.monitoring.synthetic_user.enabled:
+        synthetic = await _drawn(server, cluster, credentials.synthetic_secret(cluster, draw()))
+    return context.Secrets(*map(credentials.digest, (own, redis, synthetic)))
+
+
+async def _of_redis(server: kube.Kube, cluster: ChatCluster, draw: Draw) -> Mapping[str, str]:
     external = cluster.spec.redis.external
     if external is not None:
-        return context.Secrets(credentials.digest(own), credentials.digest(await _named(server, cluster, external)))
-    redis = await _drawn(server, cluster, credentials.redis_secret(cluster, draw()))
-    return context.Secrets(credentials.digest(own), credentials.digest(redis))
+        return await _named(server, cluster, external)
+    return await _drawn(server, cluster, credentials.redis_secret(cluster, draw()))
 
 
 async def _drawn(server: kube.Kube, cluster: ChatCluster, manifest: Manifest) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from chatcluster_operator import names
 from chatcluster_operator.names import Manifest
-from chatcluster_operator.resources import accounts, availability, network, programs, redis, services
+from chatcluster_operator.resources import accounts, availability, network, programs, redis, services, synthetic
 from chatcluster_operator.resources.context import Context
 from chatcluster_operator.spec import COMPONENTS, ChatCluster
 
@@ -21,8 +21,11 @@ def children(cluster: ChatCluster, context: Context) -> list[Manifest]:
 def _identities(cluster: ChatCluster) -> Iterator[Manifest]:
     for component in COMPONENTS:
         yield accounts.service_account(cluster, component)
-    yield accounts.role(cluster)
-    yield accounts.role_binding(cluster)
+    yield from accounts.discovery(cluster)
+    if cluster.spec.monitoring.synthetic_user.enabled:
+        yield accounts.service_account(cluster, names.SYNTHETIC)
+        yield from accounts.reporting(cluster)
+        yield synthetic.report(cluster)
 
 
 def _redis(cluster: ChatCluster, context: Context) -> Iterator[Manifest]:
@@ -39,6 +42,8 @@ def _programs(cluster: ChatCluster, context: Context) -> Iterator[Manifest]:
     yield services.connect(cluster)
     for component in COMPONENTS:
         yield programs.deployment(cluster, component, context)
+    if cluster.spec.monitoring.synthetic_user.enabled:
+        yield synthetic.deployment(cluster, context)
     for component in COMPONENTS:
         yield from filter(None, [availability.disruption_budget(cluster, component, context)])
         yield from filter(None, [availability.autoscaler(cluster, component)])

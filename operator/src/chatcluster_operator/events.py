@@ -10,9 +10,16 @@ from typing import Any
 from chatcluster_operator import hashing, names
 from chatcluster_operator.names import Manifest
 
-_TOLD = {("Ready", "True"), ("Progressing", "True"), ("Degraded", "True"), ("Paused", "True")}
+_TOLD = {
+    ("Ready", "True"),
+    ("Progressing", "True"),
+    ("Degraded", "True"),
+    ("Paused", "True"),
+    ("Delivering", "True"),
+    ("Delivering", "False"),
+}
 """The other side of each is told by one of these: what is not ready progresses, or is degraded."""
-_WARNING = "Degraded"
+_WARNINGS = {("Degraded", "True"), ("Delivering", "False")}
 
 
 def transitions(body: Manifest, before: Mapping[str, Any], after: Mapping[str, Any], now: str) -> Iterator[Manifest]:
@@ -29,7 +36,7 @@ def _is_news(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool
 
 def _event(body: Manifest, condition: Mapping[str, Any], now: str) -> Manifest:
     metadata = body["metadata"]
-    kind = "Warning" if condition["type"] == _WARNING else "Normal"
+    kind = "Warning" if (condition["type"], condition["status"]) in _WARNINGS else "Normal"
     # One name for one transition: telling it twice makes no second event.
     name = f"{metadata['name']}.{hashing.digest([metadata['uid'], condition['type'], condition['reason'], now])}"
     return {

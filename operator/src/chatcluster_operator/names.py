@@ -37,6 +37,8 @@ INSTANCE = "app.kubernetes.io/instance"
 COMPONENT = "app.kubernetes.io/component"
 
 REDIS = "redis"
+SYNTHETIC = "synthetic"
+"""The synthetic user, as a component."""
 PORTS = {"api": 7070, "websocket": 7000, "tcp": 7001, "logic": 6900, "connect": 6912, "health": 9070, "redis": 6379}
 
 

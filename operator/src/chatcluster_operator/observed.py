@@ -32,6 +32,8 @@ class Observed:
     """The PersistentVolumeClaim of the managed Redis, whoever made it."""
     unknown_storage_class: str = ""
     """The StorageClass that this claim waits for, if there is none of that name."""
+    is_out_of_patience: bool = False
+    """Whether nothing has been known of delivery for so long that no rollout waits for it (delivering)."""
 
     def versions(self) -> frozenset[str]:
         """The resourceVersions of all of them, no two of which are the same."""

@@ -7,7 +7,7 @@ What is done follows from what is there. So where nothing was to do, nothing is 
 version: looking at a ChatCluster that is well costs its reading.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import structlog
 from chatcluster_operator import (
     claims,
     credentials,
+    delivering,
     desired,
     errors,
     events,
@@ -60,11 +61,15 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What is there of a ChatCluster, by versions: of the resource, of its children and pods, and the digests."""
+    """What is there of a ChatCluster, by versions: of the resource, of its children and pods, and the digests.
+
+    And the one thing that time changes alone.
+    """
 
     resource: str
     seen: frozenset[str]
     unknown_storage_class: str
+    is_out_of_patience: bool
     secrets: context.Secrets | errors.OperatorError
 
 
@@ -112,8 +117,9 @@ class Reconciler:
             await self._report(body, status.of_invalid(body, exc, before, self._surroundings.now()))
             telemetry.RECONCILES_TOTAL.labels("invalid").inc()
             return
-        seen, secrets = await self._observe(cluster), await self._secrets(cluster)
-        state = _State(body["metadata"]["resourceVersion"], seen.versions(), seen.unknown_storage_class, secrets)
+        seen, secrets = await self._observe(cluster, before), await self._secrets(cluster)
+        version = body["metadata"]["resourceVersion"]
+        state = _State(version, seen.versions(), seen.unknown_storage_class, seen.is_out_of_patience, secrets)
         if self._settled.get(owner) != state:
             self._settled.pop(owner, None)
             view, actions = await self._converge(cluster, seen, secrets)
@@ -145,7 +151,7 @@ class Reconciler:
         failures = [] if cluster.paused else await Actor(self._server, cluster).act(actions)
         return status.View(cluster, wanted, seen, plan.pending(actions), failures, image), len(actions)
 
-    async def _observe(self, cluster: ChatCluster) -> Observed:
+    async def _observe(self, cluster: ChatCluster, before: Mapping[str, Any]) -> Observed:
         owner = cluster.namespace, cluster.name
         children = (found for found in self._store.of(owner, kinds.CHILDREN) if names.owned_by(cluster, found))
         seen = list(self._store.of(owner, kinds.SEEN))
@@ -155,6 +161,7 @@ class Reconciler:
             pods=tuple(found for found in seen if found["kind"] == "Pod"),
             claim=claim,
             unknown_storage_class=await self._unknown_storage_class(claim),
+            is_out_of_patience=delivering.is_out_of_patience(before.get("conditions", []), self._surroundings.now()),
         )
 
     async def _unknown_storage_class(self, claim: Manifest | None) -> str:

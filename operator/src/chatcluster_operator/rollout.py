@@ -1,52 +1,80 @@
 """In which order the programs get a new pod template.
 
 Owns the order: one component at a time (task, logic, api, connect), the next one only when the last runs the new
-template and all its pods are ready. It limits the damage of a template that does not work to the first component. Does
-not own how pods of one component are replaced: its Deployment does that.
+template, all its pods are ready, and messages arrive (delivering). It limits the damage of a template that does not
+work to the first component. Does not own how pods of one component are replaced: its Deployment does that.
+
+The synthetic user comes last: what is new is judged by what is known. It waits for the others, and for no verdict.
 
 A component that waits keeps its *live* pod template, while everything else about it, its scale first of all, goes on
 being applied. Nothing waits at first creation. Pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from chatcluster_operator import names, observed
+from chatcluster_operator import delivering, names, observed
 from chatcluster_operator.names import Manifest
-from chatcluster_operator.observed import Observed
+from chatcluster_operator.observed import Key, Observed
+from chatcluster_operator.resources import synthetic
 from chatcluster_operator.spec import COMPONENTS, ChatCluster
 
 
-def gated(cluster: ChatCluster, desired: Sequence[Manifest], seen: Observed) -> list[Manifest]:
-    """`desired`, with the templates that have to wait replaced by live ones."""
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Who has to wait."""
+
+    waiting: tuple[str, ...]
+    """The components whose new template has to."""
+    watched: Mapping[str, str]
+    """What they wait for, if that is messages: by these components, whose templates (their digests) have arrived."""
+    settled: Mapping[str, str]
+    """All components that have arrived, or are being made, with their templates."""
+
+
+def turn(cluster: ChatCluster, desired: Sequence[Manifest], seen: Observed) -> Turn:
+    """Whose turn it is not yet."""
     by_key = {observed.key_of(manifest): manifest for manifest in desired}
+    waiting, watched, arrived, settled = list[str](), dict[str, str](), dict[str, str](), dict[str, str]()
     is_open = True
-    for component in COMPONENTS:
-        key = ("Deployment", names.child(cluster, component))
-        live = seen.children.get(key)
-        if key not in by_key:
+    for component in (*COMPONENTS, names.SYNTHETIC):
+        key = _key(cluster, component)
+        wanted, live = by_key.get(key), seen.children.get(key)
+        if wanted is None:
             continue
-        if live is None:
-            is_open = False  # it is made at once, and has yet to arrive
-        elif is_open:
-            is_open = has_arrived(by_key[key], live)
-        elif not _is_current(by_key[key], live):
-            by_key[key] = _waiting(by_key[key], live)
+        is_new = live is not None and not _is_current(wanted, live)
+        if is_new and is_open and component in COMPONENTS and not delivering.lets_on(cluster, seen, arrived):
+            is_open, watched = False, dict(arrived)
+        if is_new and not is_open:
+            waiting.append(component)
+        # What is not there is made at once, and has yet to arrive.
+        is_open = is_open and live is not None and has_arrived(wanted, live)
+        arrived[component] = observed.annotation(wanted, names.TEMPLATE_HASH)
+        if live is None or has_arrived(wanted, live):
+            settled[component] = arrived[component]
+    return Turn(tuple(waiting), watched, settled)
+
+
+def gated(cluster: ChatCluster, desired: Sequence[Manifest], seen: Observed) -> list[Manifest]:
+    """`desired`, with the templates that have to wait replaced by live ones, and with what is asked about delivery."""
+    now, by_key = turn(cluster, desired, seen), {observed.key_of(manifest): manifest for manifest in desired}
+    for component in now.waiting:
+        key = _key(cluster, component)
+        by_key[key] = _waiting(by_key[key], seen.children[key])
+    report = ("ConfigMap", names.child(cluster, names.SYNTHETIC))
+    if report in by_key:
+        asked = delivering.question(cluster, seen, now.watched, now.settled)
+        by_key[report] = {**by_key[report], "data": {synthetic.QUESTION: asked}}
     return list(by_key.values())
-
-
-def waiting(cluster: ChatCluster, desired: Sequence[Manifest], seen: Observed) -> list[str]:
-    """The components whose new template has to wait."""
-    changed = {
-        observed.key_of(after)
-        for after, before in zip(gated(cluster, desired, seen), desired, strict=True)
-        if after is not before
-    }
-    return [component for component in COMPONENTS if ("Deployment", names.child(cluster, component)) in changed]
 
 
 def has_arrived(desired: Manifest, live: Manifest) -> bool:
     """Whether a Deployment runs this template, and nothing but it, with all pods ready."""
     return _is_current(desired, live) and observed.is_complete(live)
+
+
+def _key(cluster: ChatCluster, component: str) -> Key:
+    return "Deployment", names.child(cluster, component)
 
 
 def _is_current(desired: Manifest, live: Manifest) -> bool:

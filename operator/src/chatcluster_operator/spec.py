@@ -205,10 +205,18 @@ class NetworkPolicy(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     enabled: bool = True
 
 
+class SyntheticUser(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who sends messages all the time, to see that they arrive."""
+
+    enabled: bool = True
+    interval_seconds: int = 5
+
+
 class Monitoring(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How metrics are found."""
+    """How it is seen that all is well."""
 
     scrape: bool = True
+    synthetic_user: SyntheticUser = SyntheticUser()
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chatcluster_operator import errors, names, observed, pods, rollout, scaling
+from chatcluster_operator import delivering, errors, names, observed, pods, rollout, scaling
 from chatcluster_operator.names import Manifest
 from chatcluster_operator.observed import Key, Observed
 from chatcluster_operator.pods import Problem
@@ -18,6 +18,7 @@ from chatcluster_operator.spec import COMPONENTS, ChatCluster, Component
 MESSAGE_LENGTH = 1_024
 """Characters of a condition's message, at most."""
 _TITLES = {"task": "task", "logic": "logic", "api": "api", "connect": "gateways"}
+_STATUS = {True: "True", False: "False", None: "Unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class View:
 @dataclass(frozen=True, slots=True)
 class _Condition:
     type: str
-    status: bool
+    status: bool | None
+    """None: unknown."""
     reason: str
     message: str
 
@@ -76,7 +78,7 @@ def of_invalid(
 
 
 def _stamped(condition: _Condition, generation: int, since: Mapping[str, Any], now: str) -> dict[str, Any]:
-    status, before = "True" if condition.status else "False", since.get(condition.type, {})
+    status, before = _STATUS[condition.status], since.get(condition.type, {})
     return {
         "type": condition.type,
         "status": status,
@@ -88,7 +90,9 @@ def _stamped(condition: _Condition, generation: int, since: Mapping[str, Any], n
 
 
 def _conditions(view: View) -> list[_Condition]:
-    return [_ready(view), _progressing(view), _degraded(view), _redis_ready(view), _paused(view)]
+    told = delivering.verdict(view.cluster, view.seen)
+    found = [_Condition(delivering.CONDITION, told.delivering, told.reason, told.message)] if told else []
+    return [_ready(view), _progressing(view), _degraded(view), _redis_ready(view), *found, _paused(view)]
 
 
 def _ready(view: View) -> _Condition:
@@ -112,12 +116,16 @@ def _kept(view: View) -> str:
 
 def _progressing(view: View) -> _Condition:
     """Something is on its way to what the spec says."""
-    held = rollout.waiting(view.cluster, view.desired, view.seen)
+    turn = rollout.turn(view.cluster, view.desired, view.seen)
     missing = _incomplete(view)
     if not missing:
         return _Condition("Progressing", False, "Complete", "nothing is being changed")
-    turn = f"; next: {', '.join(held)}" if held else ""
-    return _Condition("Progressing", True, "RollingOut", f"waiting for {', '.join(missing)}{turn}")
+    text = f"waiting for {', '.join(missing)}"
+    if held := [component for component in turn.waiting if component in COMPONENTS]:
+        text += f"; next: {', '.join(held)}"
+    if turn.watched:
+        text += f", when messages are seen to arrive after the change of {_last(turn.watched)}"
+    return _Condition("Progressing", True, "RollingOut", text)
 
 
 def _degraded(view: View) -> _Condition:
@@ -152,6 +160,7 @@ def _problems(view: View) -> Iterator[Problem]:
         yield Problem("UnknownStorageClass", f"Redis' volume waits for StorageClass {missing!r}, which does not exist")
     for component in (*_redis_components(view), *COMPONENTS):
         yield from _problems_of(view, component)
+    yield from _problems_of_delivery(view)
 
 
 def _redis_components(view: View) -> tuple[str, ...]:
@@ -166,6 +175,21 @@ def _problems_of(view: View, component: str) -> Iterator[Problem]:
     for condition in (live or {}).get("status", {}).get("conditions", []):
         if (condition["type"], condition["status"]) in {("ReplicaFailure", "True"), ("Progressing", "False")}:
             yield Problem(condition["reason"], f"{names.child(view.cluster, component)}: {condition['message']}")
+
+
+def _problems_of_delivery(view: View) -> Iterator[Problem]:
+    told = delivering.verdict(view.cluster, view.seen)
+    if told is None or told.delivering is not False:
+        return
+    if watched := rollout.turn(view.cluster, view.desired, view.seen).watched:
+        stop = f"the rollout stops after {_last(watched)}, until messages arrive"
+        yield Problem("RolloutStopped", f"{stop}, or spec.monitoring.syntheticUser is turned off; {told.message}")
+    else:
+        yield Problem(told.reason, told.message)
+
+
+def _last(watched: Mapping[str, str]) -> str:
+    return _TITLES[list(watched)[-1]]
 
 
 def _incomplete(view: View) -> list[str]:

@@ -11,6 +11,8 @@ from support.manifests import LATER, NOW
 READY, UNREADY = ("Ready", "True", "AllReady"), ("Ready", "False", "Progressing")
 BROKEN, FINE = ("Degraded", "True", "ImagePullBackOff"), ("Degraded", "False", "NoProblem")
 ROLLING, STILL = ("Progressing", "True", "RollingOut"), ("Progressing", "False", "Complete")
+ARRIVING, LOST = ("Delivering", "True", "Delivered"), ("Delivering", "False", "TaskAtFault")
+WATCHED = ("Delivering", "Unknown", "Judging")
 PAUSED, GOING_ON = ("Paused", "True", "Annotated"), ("Paused", "False", "NotPaused")
 
 Said = tuple[str, str, str]
@@ -45,6 +47,9 @@ def told(before: list[Said], after: list[Said], now: str = NOW) -> list[Manifest
         ([READY, STILL], [READY, ROLLING], [("Normal", "RollingOut")]),
         ([GOING_ON], [PAUSED], [("Normal", "Annotated")]),
         ([BROKEN], [("Degraded", "True", "Unschedulable")], [("Warning", "Unschedulable")]),
+        ([ARRIVING], [LOST], [("Warning", "TaskAtFault")]),
+        ([LOST], [ARRIVING], [("Normal", "Delivered")]),
+        ([WATCHED], [ARRIVING], [("Normal", "Delivered")]),
     ],
 )
 def test_transitions_are_told(before: list[Said], after: list[Said], reasons: list[tuple[str, str]]) -> None:
@@ -59,6 +64,7 @@ def test_transitions_are_told(before: list[Said], after: list[Said], reasons: li
         ([BROKEN], [FINE]),
         ([ROLLING], [STILL]),
         ([PAUSED], [GOING_ON]),
+        ([ARRIVING], [WATCHED]),
         ([], [UNREADY, STILL, FINE, GOING_ON]),
         ([("RedisReady", "True", "Running")], [("RedisReady", "False", "NotReady")]),
     ],

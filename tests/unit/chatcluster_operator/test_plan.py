@@ -31,7 +31,7 @@ def wanted(cluster: ChatCluster, seen: Observed) -> list[Manifest]:
     return desired.children(cluster, replace(manifests.CONTEXT, kept=scaling.kept(cluster, seen)))
 
 
-def settle(twin: Twin, cluster: ChatCluster, rounds: int = 8) -> None:
+def settle(twin: Twin, cluster: ChatCluster, rounds: int = 16) -> None:
     """Plan and act until nothing is left to be done."""
     for _ in range(rounds):
         actions = planned(cluster, twin.seen())
@@ -367,6 +367,7 @@ def test_every_way_ends_where_nothing_is_left_to_be_done(history: list[list[dict
             if kind == "HorizontalPodAutoscaler":
                 twin.scale(name, 8, "kube-controller-manager")
 
-    children = manifests.by_key(wanted(cluster, twin.seen()))
+    children = manifests.by_key(rollout.gated(cluster, wanted(cluster, twin.seen()), twin.seen()))
+    assert rollout.turn(cluster, wanted(cluster, twin.seen()), twin.seen()).waiting == ()
     assert twin.objects.keys() == children.keys()
     assert [key for key, child in children.items() if not matching.covers(twin.objects[key], child)] == []

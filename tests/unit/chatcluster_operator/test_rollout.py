@@ -9,6 +9,7 @@ from chatcluster_operator.spec import COMPONENTS, ChatCluster
 from support import manifests
 
 OLD = manifests.chatcluster({"image": "old"})
+REPORT = ("ConfigMap", "demo-synthetic")
 NEW = manifests.chatcluster({"image": "new", "connect": {"replicas": 5}})
 
 
@@ -41,6 +42,25 @@ def with_programs(seen: Observed, cluster: ChatCluster, **statuses: dict[str, An
     return Observed(children=found)
 
 
+def answered(cluster: ChatCluster, seen: Observed, culprit: str = "") -> Observed:
+    """Return what there is after the operator has asked what it asks now, and was answered."""
+    found = dict(seen.children)
+    [report] = [one for one in rollout.gated(cluster, wanted(cluster), seen) if observed.key_of(one) == REPORT]
+    question = report["data"]["question"]
+    found[REPORT] = {**found[REPORT], "data": {"question": question, **manifests.answer(question, culprit)}}
+    return Observed(children=found)
+
+
+def wanted(cluster: ChatCluster) -> list[Manifest]:
+    """Return all that a ChatCluster should have."""
+    return desired.children(cluster, manifests.CONTEXT)
+
+
+def waiting(cluster: ChatCluster, seen: Observed) -> list[str]:
+    """Return who has to wait, but for the synthetic user."""
+    return [component for component in rollout.turn(cluster, wanted(cluster), seen).waiting if component in COMPONENTS]
+
+
 def test_first_creation_is_not_gated() -> None:
     """Nothing runs that could suffer: all are made at once."""
     assert images(NEW, Observed()) == expect(*COMPONENTS)
@@ -52,6 +72,7 @@ def test_one_component_at_a_time() -> None:
     for component in COMPONENTS:
         order.append(images(NEW, seen))
         seen = with_programs(seen, NEW, **{component: {}})
+        seen = answered(NEW, seen)
 
     assert order == [
         expect("task"),
@@ -76,7 +97,64 @@ def test_the_gate_closes_at_the_first_that_has_not_arrived(status: dict[str, int
     seen = with_programs(manifests.settled(OLD), NEW, task={}, logic=status)
 
     assert images(NEW, seen) == expect("task", "logic")
-    assert rollout.waiting(NEW, desired.children(NEW, manifests.CONTEXT), seen) == ["api", "connect"]
+    assert waiting(NEW, seen) == ["api", "connect"]
+    assert rollout.turn(NEW, wanted(NEW), seen).watched == {}
+
+
+def test_the_next_one_waits_until_messages_arrive() -> None:
+    """Pods that are ready are not enough: the operator asks, and waits for an answer to just that."""
+    seen = with_programs(manifests.settled(OLD), NEW, task={})
+    before = images(NEW, seen)
+    watched = rollout.turn(NEW, wanted(NEW), seen).watched
+
+    assert before == expect("task")
+    assert list(watched) == ["task"]
+    assert images(NEW, answered(NEW, seen)) == expect("task", "logic")
+
+
+def test_it_stops_when_messages_do_not_arrive() -> None:
+    """By whoever is new; when they do again it goes on."""
+    seen = with_programs(manifests.settled(OLD), NEW, task={})
+    stopped = answered(NEW, seen, "task")
+
+    assert images(NEW, stopped) == expect("task")
+    assert waiting(NEW, stopped) == ["logic", "api", "connect"]
+    assert images(NEW, answered(NEW, stopped)) == expect("task", "logic")
+
+
+def test_it_goes_on_to_repair_what_was_broken() -> None:
+    """A cluster whose logic does not work gets its new logic."""
+    broken = answered(OLD, manifests.settled(OLD), "logic")
+    seen = answered(NEW, with_programs(broken, NEW, task={}), "logic")
+
+    assert images(NEW, broken) == expect("task")
+    assert images(NEW, seen) == expect("task", "logic")
+
+
+def test_who_judges_comes_last() -> None:
+    """It is the old one that judges what is new; and its own change waits for no verdict, only for the others."""
+    seen = manifests.settled(OLD)
+
+    assert rollout.turn(NEW, wanted(NEW), seen).waiting[-1] == "synthetic"
+    seen = answered(NEW, with_programs(seen, NEW, task={}, logic={}, api={}, connect={}), "gateway a")
+    assert rollout.turn(NEW, wanted(NEW), seen).waiting == ()
+
+
+def test_the_question_stays_in_the_steady_state() -> None:
+    """Whatever it was, and whoever is unready for a moment."""
+    settled = manifests.settled(OLD)
+    for seen in (settled, with_programs(settled, OLD, task={"readyReplicas": 0})):
+        [report] = [one for one in rollout.gated(OLD, wanted(OLD), seen) if observed.key_of(one) == REPORT]
+        assert report["data"]["question"] == settled.children[REPORT]["data"]["question"]
+
+
+def test_without_a_synthetic_user_pods_are_enough() -> None:
+    """It can be turned off, which is also how to have a rollout go on that has stopped."""
+    off = {"monitoring": {"syntheticUser": {"enabled": False}}}
+    cluster = manifests.chatcluster({"image": "new", **off})
+    seen = with_programs(answered(NEW, with_programs(manifests.settled(OLD), NEW, task={}), "task"), cluster, task={})
+
+    assert images(cluster, seen) == expect("task", "logic")
 
 
 def test_setting_it_back_heals() -> None:
@@ -84,7 +162,7 @@ def test_setting_it_back_heals() -> None:
     seen = with_programs(manifests.settled(OLD), NEW, task={"readyReplicas": 0})
 
     assert images(OLD, seen) == expect(old="old")
-    assert rollout.waiting(OLD, desired.children(OLD, manifests.CONTEXT), seen) == []
+    assert waiting(OLD, seen) == []
 
 
 def test_a_new_spec_restarts_the_order() -> None:
@@ -98,26 +176,24 @@ def test_a_new_spec_restarts_the_order() -> None:
 def test_a_component_that_waits_is_scaled_all_the_same() -> None:
     """It keeps its pod template and what says so; its replicas, labels and the rest are the spec's."""
     seen = manifests.settled(OLD)
-    wanted = desired.children(NEW, manifests.CONTEXT)
     key = "Deployment", "demo-connect"
 
-    gated = manifests.by_key(rollout.gated(NEW, wanted, seen))[key]
+    gated = manifests.by_key(rollout.gated(NEW, wanted(NEW), seen))[key]
 
     assert gated["spec"]["replicas"] == 5
     assert gated["spec"]["template"] == seen.children[key]["spec"]["template"]
     live = seen.children[key]
     assert observed.annotation(gated, names.TEMPLATE_HASH) == observed.annotation(live, names.TEMPLATE_HASH)
-    assert gated["spec"].keys() == manifests.by_key(wanted)[key]["spec"].keys()
+    assert gated["spec"].keys() == manifests.by_key(wanted(NEW))[key]["spec"].keys()
 
 
 def test_a_component_whose_template_is_the_same_does_not_wait() -> None:
     """A setting of the gateways alone does not have to wait for anybody, unless somebody before them is not ready."""
     cluster = manifests.chatcluster({"image": "old", "connect": {"maxConnections": 7}})
-    wanted = desired.children(cluster, manifests.CONTEXT)
 
-    assert rollout.waiting(cluster, wanted, manifests.settled(OLD)) == []
+    assert waiting(cluster, manifests.settled(OLD)) == []
     unready = with_programs(manifests.settled(OLD), OLD, api={"readyReplicas": 0})
-    assert rollout.waiting(cluster, wanted, unready) == ["connect"]
+    assert waiting(cluster, unready) == ["connect"]
 
 
 @pytest.mark.parametrize("deleted", COMPONENTS)
@@ -130,17 +206,17 @@ def test_a_deleted_component_is_made_anew_at_once(deleted: str) -> None:
 
 
 def test_everything_else_passes_unchanged() -> None:
-    """The same objects, in the same order: only templates of Deployments are held back."""
-    wanted = desired.children(NEW, manifests.CONTEXT)
+    """The same objects, in the same order: only templates of Deployments are held back, and a question is asked."""
+    before = wanted(NEW)
 
-    gated = rollout.gated(NEW, wanted, manifests.settled(OLD))
+    gated = rollout.gated(NEW, before, manifests.settled(OLD))
 
-    kept = [after is before for after, before in zip(gated, wanted, strict=True) if before["kind"] != "Deployment"]
-    assert all(kept)
-    assert [observed.key_of(after) for after in gated] == [observed.key_of(before) for before in wanted]
+    pairs = [(one, other) for one, other in zip(gated, before, strict=True) if one["kind"] != "Deployment"]
+    assert all(one is other for one, other in pairs if observed.key_of(one) != REPORT)
+    assert [observed.key_of(one) for one in gated] == [observed.key_of(one) for one in before]
 
 
 def test_without_children_nobody_waits() -> None:
     """A Secret may be missing, so that nothing could be built."""
     assert rollout.gated(OLD, [], manifests.settled(OLD)) == []
-    assert rollout.waiting(OLD, [], manifests.settled(OLD)) == []
+    assert rollout.turn(OLD, [], manifests.settled(OLD)).waiting == ()

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from chatcluster_operator import errors, names, status
+from chatcluster_operator import errors, names, rollout, status
 from chatcluster_operator.observed import Observed
 from chatcluster_operator.spec import COMPONENTS
 from chatcluster_operator.status import View
 from support import crd, manifests
 from support.manifests import LATER, NOW
-from support.views import conditions, short, view, waiting, with_pods, with_status
+from support.views import conditions, short, view, waiting, with_answer, with_pods, with_status
 
-TYPES = ["Ready", "Progressing", "Degraded", "RedisReady", "Paused"]
+TYPES = ["Ready", "Progressing", "Degraded", "RedisReady", "Delivering", "Paused"]
 SCALED = {"connect": {"autoscaling": {"maxReplicas": 9}}}
 
 
@@ -22,7 +22,7 @@ def test_a_settled_cluster_is_ready() -> None:
 
     assert [one["type"] for one in told["conditions"]] == TYPES
     assert {one["type"]: one["status"] for one in told["conditions"]} == dict(
-        zip(TYPES, ["True", "False", "False", "True", "False"], strict=True)
+        zip(TYPES, ["True", "False", "False", "True", "True", "False"], strict=True)
     )
     assert {one["observedGeneration"] for one in told["conditions"]} == {told["observedGeneration"]} == {4}
 
@@ -73,6 +73,39 @@ def test_an_external_redis_is_not_waited_for() -> None:
 
     assert told["Ready"] == ("True", "AllReady")
     assert told["RedisReady"] == ("True", "External")
+
+
+def test_delivery_is_told() -> None:
+    """Who is to blame stands in its own condition, and in the summary: clients are not served."""
+    told = conditions(with_answer(view(), "task"))
+
+    assert told["Delivering"] == ("False", "TaskAtFault", "task: does not work")
+    assert told["Ready"] == ("False", "TaskAtFault", "task: does not work")
+    assert told["Degraded"] == ("True", "TaskAtFault", "task: does not work")
+
+
+def test_what_is_not_known_of_delivery_hinders_nothing() -> None:
+    """A ChatCluster is ready before its first message was sent, and without a synthetic user."""
+    told = short(with_status(view(), "synthetic", readyReplicas=0))
+
+    assert told["Delivering"] == ("Unknown", "SyntheticUserNotReady")
+    assert told["Ready"] == ("True", "AllReady")
+    assert "Delivering" not in short(view({"monitoring": {"syntheticUser": {"enabled": False}}}))
+
+
+def test_a_rollout_that_waits_for_messages_says_so() -> None:
+    """And one that stops says at whom, why, and how to have it go on."""
+    new = view({"image": "new"})
+    arrived = {key: child for key, child in new.seen.children.items() if key[1] == "demo-task"}
+    waits = replace(new, seen=replace(view().seen, children={**view().seen.children, **arrived}))
+    stopped = with_answer(waits, "task", rollout.turn(waits.cluster, waits.desired, waits.seen).watched)
+
+    assert conditions(waits)["Progressing"][2].endswith("when messages are seen to arrive after the change of task")
+    assert conditions(waits)["Degraded"][:2] == ("False", "NoProblem")
+    status, reason, message = conditions(stopped)["Degraded"]
+    assert (status, reason) == ("True", "RolloutStopped")
+    assert message.startswith("the rollout stops after task,")
+    assert message.endswith("task: does not work")
 
 
 def test_pause_is_told() -> None:

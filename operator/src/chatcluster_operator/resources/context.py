@@ -17,6 +17,8 @@ class Secrets:
     """Of the secret by which the programs know one another."""
     redis: str
     """Of the URL, the password and the certificates of Redis."""
+    synthetic: str = ""
+    """Of the synthetic user's password; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The two Secrets that the operator draws itself.
+"""The Secrets that the operator draws itself.
 
 Owns what stands in them. They are created once and never changed: whoever wants new ones deletes them, and the pods
 that read them are replaced. Does not own drawing: the values come in. Pure.
@@ -30,6 +30,11 @@ def redis_secret(cluster: ChatCluster, password: str) -> Manifest:
             "url": f"redis://:{password}@{host}:{names.PORTS['redis']}/0",
         },
     )
+
+
+def synthetic_secret(cluster: ChatCluster, password: str) -> Manifest:
+    """By which the synthetic user finds its account again."""
+    return _secret(cluster, names.SYNTHETIC, {"password": password})
 
 
 def digest(data: Mapping[str, str]) -> str:

@@ -19,21 +19,36 @@ _BURST = 2
 
 
 def variables(cluster: ChatCluster, component: Component) -> dict[str, str]:
-    """All variables of one program but those that differ between its pods."""
+    """All variables of one of the four programs but those that differ between its pods."""
     rendered: Mapping[str, object] = {
         "CLUSTER_NAME": cluster.name,
         "CLUSTER_SECRET_FILE": f"{SECRETS}/cluster/secret",
         "HEALTH_HOST": "0.0.0.0",  # noqa: S104 - probes and the scraper come from outside of the pod
         **_OF[component](cluster),
     }
-    return {f"CHATCLUSTER_{name}": str(value) for name, value in rendered.items()}
+    return _named(rendered)
+
+
+def of_synthetic(cluster: ChatCluster) -> dict[str, str]:
+    """All variables of the synthetic user: it is no part of the cluster, and does not know its secret."""
+    return _named(
+        {
+            "HEALTH_HOST": "0.0.0.0",  # noqa: S104 - likewise
+            "SYNTHETIC_API": f"http://{names.child(cluster, 'api')}:{names.PORTS['api']}",
+            "SYNTHETIC_PASSWORD_FILE": f"{SECRETS}/synthetic/password",
+            "SYNTHETIC_INTERVAL": cluster.spec.monitoring.synthetic_user.interval_seconds,
+            "SYNTHETIC_REPORT": names.child(cluster, names.SYNTHETIC),
+            "DIRECTORY_CONNECT_SERVICE": f"{names.child(cluster, 'connect')}:websocket",
+            "DIRECTORY_NAMESPACE": cluster.namespace,
+        }
+    )
 
 
 def of_pod(component: Component) -> list[Manifest]:
     """The variables that differ between pods, in the order in which they refer to each other."""
     name = f"CHATCLUSTER_{component.upper()}_NAME"
     return [
-        _field(_POD_ADDRESS, "status.podIP"),
+        POD_ADDRESS,
         *([_field(name, "metadata.name")] if component in _NAMED else []),
         *([_ADDRESS] if component == "connect" else []),
     ]
@@ -135,14 +150,18 @@ def _listed(name: str, values: list[str]) -> Mapping[str, object]:
     return {name: ",".join(values)} if values else {}
 
 
+def _named(rendered: Mapping[str, object]) -> dict[str, str]:
+    return {f"CHATCLUSTER_{name}": str(value) for name, value in rendered.items()}
+
+
 def _field(name: str, path: str) -> Manifest:
     # apiVersion is the API server's own default, said so that what is wanted reads like what comes back.
     return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
 
 
-_POD_ADDRESS = "CHATCLUSTER_POD_ADDRESS"
+POD_ADDRESS = _field("CHATCLUSTER_POD_ADDRESS", "status.podIP")
 """Where it is one of IPv6, programs bind `::` for 0.0.0.0, and read the address below as if it had brackets."""
 _NAMED = ("connect", "task")
 """Gateways have leases and tasks own shards, by the name of the pod."""
-_ADDRESS = {"name": "CHATCLUSTER_CONNECT_ADDRESS", "value": f"$({_POD_ADDRESS}):{names.PORTS['connect']}"}
+_ADDRESS = {"name": "CHATCLUSTER_CONNECT_ADDRESS", "value": f"$({POD_ADDRESS['name']}):{names.PORTS['connect']}"}
 _OF = {"api": _api, "connect": _connect, "logic": _logic, "task": _task}

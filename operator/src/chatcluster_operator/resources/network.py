@@ -14,12 +14,14 @@ def policies(cluster: ChatCluster) -> list[Manifest]:
     """One for each component; none where the spec turns them off."""
     if not cluster.spec.network_policy.enabled:
         return []
-    managed = cluster.spec.redis.managed is not None
+    managed, synthetic = cluster.spec.redis.managed is not None, cluster.spec.monitoring.synthetic_user.enabled
+    watched = [_to(cluster, "api", "api"), _to(cluster, "connect", "websocket"), _API_SERVER]
     return [
         _policy(cluster, "api", [_in("api")], [_to(cluster, "logic", "logic"), _API_SERVER]),
         _policy(cluster, "connect", _into_connect(cluster), [_to(cluster, "logic", "logic"), _API_SERVER]),
         _policy(cluster, "logic", [_from(cluster, ("api", "connect"), "logic")], [_to_redis(cluster)]),
         _policy(cluster, "task", [], [_to_redis(cluster), _to(cluster, "connect", "connect")]),
+        *([_policy(cluster, names.SYNTHETIC, [], watched)] if synthetic else []),
         *([_redis(cluster)] if managed else []),
     ]
 

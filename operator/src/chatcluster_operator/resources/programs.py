@@ -10,7 +10,7 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-terminatio
 
 from chatcluster_operator import hashing, names
 from chatcluster_operator.names import Manifest
-from chatcluster_operator.resources import environment, security
+from chatcluster_operator.resources import containers, environment, security
 from chatcluster_operator.resources.context import Context
 from chatcluster_operator.spec import ChatCluster, Component, PodTemplate
 
@@ -96,26 +96,19 @@ def _template(cluster: ChatCluster, component: Component, context: Context) -> M
 
 def _annotations(cluster: ChatCluster, component: Component, context: Context) -> dict[str, str]:
     secrets = [context.secrets.cluster] + ([context.secrets.redis] if component in _SPEAKS_TO_REDIS else [])
-    scraped = {
-        "prometheus.io/scrape": "true",
-        "prometheus.io/port": str(names.PORTS["health"]),
-        "prometheus.io/path": "/metrics",
-    }
-    return {names.SECRETS_HASH: hashing.digest(secrets), **(scraped if cluster.spec.monitoring.scrape else {})}
+    return {names.SECRETS_HASH: hashing.digest(secrets), **containers.scraped(cluster)}
 
 
 def _container(cluster: ChatCluster, component: Component, context: Context) -> Manifest:
     program, spec = cluster.spec.program(component), cluster.spec
-    fixed = [
-        {"name": name, "value": value} for name, value in sorted(environment.variables(cluster, component).items())
-    ]
+    fixed = containers.variables(environment.variables(cluster, component))
     added = [names.pruned({"name": variable.name, "value": variable.value}) for variable in program.pod_template.env]
     return names.pruned(
         {
             "name": component,
             "image": spec.image or context.image,
             "imagePullPolicy": spec.image_pull_policy,
-            "command": ["python", "-P", "-m", f"chatcluster.{component}"],
+            "command": containers.command(component),
             "env": _last_wins([*fixed, *environment.of_pod(component), *added]),
             "ports": _ports(component),
             "resources": names.pruned(
@@ -124,10 +117,8 @@ def _container(cluster: ChatCluster, component: Component, context: Context) -> 
             "securityContext": security.container(),
             # A program that cannot run says why on stderr: so its pod's status has it, and the ChatCluster's.
             "terminationMessagePolicy": "FallbackToLogsOnError",
-            "volumeMounts": _mounts(cluster, component),
-            "startupProbe": {**_http("/healthz"), "periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": 60},
-            "readinessProbe": {**_ready(component), "periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": 2},
-            "livenessProbe": {**_http("/healthz"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
+            "volumeMounts": containers.mounts(_volumes(cluster, component)),
+            **containers.probes({"grpc": {"port": names.PORTS["logic"]}} if component == "logic" else None),
             "lifecycle": {"preStop": {"sleep": {"seconds": LEAVE}}} if _PORTS[component] else {},
         }
     )
@@ -139,16 +130,10 @@ def _last_wins(variables: list[Manifest]) -> list[Manifest]:
 
 
 def _ports(component: Component) -> list[Manifest]:
-    ports = {name: names.PORTS[key] for name, key in _PORTS[component].items()} | {"health": names.PORTS["health"]}
-    return [{"name": name, "containerPort": number, "protocol": "TCP"} for name, number in ports.items()]
-
-
-def _http(path: str) -> Manifest:
-    return {"httpGet": {"path": path, "port": "health"}}
-
-
-def _ready(component: Component) -> Manifest:
-    return {"grpc": {"port": names.PORTS["logic"]}} if component == "logic" else _http("/readyz")
+    own = [
+        {"name": name, "containerPort": names.PORTS[key], "protocol": "TCP"} for name, key in _PORTS[component].items()
+    ]
+    return [*own, containers.HEALTH]
 
 
 def _grace(cluster: ChatCluster, component: Component) -> int:
@@ -166,19 +151,7 @@ def _volumes(cluster: ChatCluster, component: Component) -> list[Manifest]:
             secrets["redis"] = (external.url_secret_ref.name, external.url_secret_ref.key, "url")
             if ca := external.ca_secret_ref:
                 secrets["redis-ca"] = (ca.name, ca.key, "ca.crt")
-    return [_volume(name, *secret) for name, secret in secrets.items()]
-
-
-def _volume(name: str, secret: str, key: str, path: str) -> Manifest:
-    items = [{"key": key, "path": path}]
-    return {"name": name, "secret": {"secretName": secret, "items": items, "defaultMode": 0o440}}
-
-
-def _mounts(cluster: ChatCluster, component: Component) -> list[Manifest]:
-    return [
-        {"name": volume["name"], "mountPath": f"{environment.SECRETS}/{volume['name']}", "readOnly": True}
-        for volume in _volumes(cluster, component)
-    ]
+    return [containers.volume(name, *secret) for name, secret in secrets.items()]
 
 
 def _spread(cluster: ChatCluster, component: Component, extra: PodTemplate) -> list[Manifest]:

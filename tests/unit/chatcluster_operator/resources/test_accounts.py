@@ -1,6 +1,10 @@
+from collections.abc import Callable
+
 import pytest
 
+from chatcluster_operator.names import Manifest
 from chatcluster_operator.resources import accounts
+from chatcluster_operator.spec import ChatCluster
 from support import manifests
 
 
@@ -15,18 +19,36 @@ def test_every_component_is_somebody(component: str) -> None:
 
 def test_pods_may_read_endpoint_slices_and_nothing_else() -> None:
     """Of their own namespace: a Role, not a ClusterRole."""
-    [rule] = accounts.role(manifests.chatcluster())["rules"]
+    role, _ = accounts.discovery(manifests.chatcluster())
 
-    assert rule == {
-        "apiGroups": ["discovery.k8s.io"],
-        "resources": ["endpointslices"],
-        "verbs": ["list", "watch"],
-    }
+    assert role["rules"] == [
+        {
+            "apiGroups": ["discovery.k8s.io"],
+            "resources": ["endpointslices"],
+            "verbs": ["list", "watch"],
+        }
+    ]
     assert {kind for kind, _ in manifests.children(manifests.EVERYTHING) if "Role" in kind} == {"Role", "RoleBinding"}
 
 
+def test_the_synthetic_user_may_change_the_object_that_it_reports_in() -> None:
+    """And no other one."""
+    role, binding = accounts.reporting(manifests.chatcluster())
+
+    assert role["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": ["demo-synthetic"],
+            "verbs": ["get", "patch"],
+        }
+    ]
+    assert ("ConfigMap", "demo-synthetic") in manifests.children()
+    assert [subject["name"] for subject in binding["subjects"]] == ["demo-synthetic"]
+
+
 def test_only_who_has_a_token_is_bound() -> None:
-    """The two that look for logic."""
+    """The two that look for logic, and who looks for the gateways."""
     children = manifests.children()
     binding = children["RoleBinding", "demo-discovery"]
 
@@ -35,17 +57,18 @@ def test_only_who_has_a_token_is_bound() -> None:
         for child in children.values()
         if child["kind"] == "Deployment" and child["spec"]["template"]["spec"]["automountServiceAccountToken"]
     }
-    assert {subject["name"] for subject in binding["subjects"]} == mounting == {"demo-api", "demo-connect"}
+    assert {subject["name"] for subject in binding["subjects"]} == mounting
+    assert mounting == {"demo-api", "demo-connect", "demo-synthetic"}
     assert {(subject["kind"], subject["namespace"]) for subject in binding["subjects"]} == {("ServiceAccount", "chat")}
 
 
-def test_the_binding_is_of_the_role() -> None:
+@pytest.mark.parametrize("granted", [accounts.discovery, accounts.reporting])
+def test_a_binding_is_of_its_role(granted: Callable[[ChatCluster], list[Manifest]]) -> None:
     """By its name and group."""
-    cluster = manifests.chatcluster()
-    reference = accounts.role_binding(cluster)["roleRef"]
+    role, binding = granted(manifests.chatcluster())
 
-    assert reference == {
+    assert binding["roleRef"] == {
         "apiGroup": "rbac.authorization.k8s.io",
         "kind": "Role",
-        "name": accounts.role(cluster)["metadata"]["name"],
+        "name": role["metadata"]["name"],
     }

@@ -26,8 +26,19 @@ def test_redis_password_is_written_as_each_reader_wants_it() -> None:
     }
 
 
+def test_the_synthetic_users_password_is_the_drawn_one() -> None:
+    """Apart from the cluster's secret, which is not for users."""
+    assert credentials.synthetic_secret(CLUSTER, DRAWN)["stringData"] == {"password": DRAWN}
+    assert credentials.synthetic_secret(CLUSTER, DRAWN)["metadata"]["name"] == "demo-synthetic"
+
+
 @pytest.mark.parametrize(
-    "secret", [credentials.cluster_secret(CLUSTER, DRAWN), credentials.redis_secret(CLUSTER, DRAWN)]
+    "secret",
+    [
+        credentials.cluster_secret(CLUSTER, DRAWN),
+        credentials.redis_secret(CLUSTER, DRAWN),
+        credentials.synthetic_secret(CLUSTER, DRAWN),
+    ],
 )
 def test_secrets_are_children(secret: Manifest) -> None:
     """They go with the ChatCluster, and are found by its name; and their values stand in their data alone."""

@@ -20,9 +20,12 @@ INSIDE = {
     ("logic", "redis", "6379"),
     ("task", "redis", "6379"),
 }
-METRICS = {(PODS, program, "9070") for program in ("api", "connect", "logic", "task")}
-DNS = {(program, ANYONE, port) for program in ("api", "connect", "logic", "task") for port in ("53/UDP", "53")}
-API_SERVER = {(program, ANYONE, port) for program in ("api", "connect") for port in ("443", "6443")}
+WATCHED = {("synthetic", "api", "7070"), ("synthetic", "connect", "7000")}
+"""The ways of the synthetic user, which comes in like any client."""
+OURS = ("api", "connect", "logic", "task", "synthetic")
+METRICS = {(PODS, program, "9070") for program in OURS}
+DNS = {(program, ANYONE, port) for program in OURS for port in ("53/UDP", "53")}
+API_SERVER = {(program, ANYONE, port) for program in ("api", "connect", "synthetic") for port in ("443", "6443")}
 
 
 def peer(found: Manifest) -> str:
@@ -64,8 +67,8 @@ def test_what_comes_in_is_named() -> None:
 
 
 def test_what_goes_out_is_named() -> None:
-    """The programs among themselves, DNS, and for two of them the API server; Redis speaks to nobody."""
-    assert flows(policies(), "egress") == INSIDE | DNS | API_SERVER
+    """The programs among themselves, DNS, and for three of them the API server; Redis speaks to nobody."""
+    assert flows(policies(), "egress") == INSIDE | WATCHED | DNS | API_SERVER
 
 
 def test_every_pod_has_a_policy_for_both_ways() -> None:
@@ -88,7 +91,7 @@ def test_an_external_redis_may_be_anywhere() -> None:
 
     assert flows(found, "ingress") == CLIENTS | METRICS | {flow for flow in INSIDE if flow[1] != "redis"}
     assert flows(found, "egress") >= {("logic", ANYONE, "any"), ("task", ANYONE, "any")}
-    assert len(found) == 4
+    assert len(found) == len(OURS)
 
 
 def test_policies_can_be_turned_off() -> None:

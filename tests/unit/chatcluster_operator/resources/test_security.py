@@ -51,10 +51,10 @@ def test_every_container_is_bounded(template: Manifest) -> None:
 
 @pytest.mark.parametrize("template", PODS.values(), ids=["-".join(key) for key in PODS])
 def test_only_who_looks_for_others_gets_a_token(template: Manifest) -> None:
-    """api and the gateways read EndpointSlices; nobody else speaks to the API server."""
+    """api, the gateways and the synthetic user read EndpointSlices; nobody else speaks to the API server."""
     component = template["metadata"]["labels"]["app.kubernetes.io/component"]
 
-    assert template["spec"]["automountServiceAccountToken"] is (component in {"api", "connect"})
+    assert template["spec"]["automountServiceAccountToken"] is (component in {"api", "connect", "synthetic"})
     assert template["spec"]["serviceAccountName"] == f"demo-{component}"
     assert template["spec"]["enableServiceLinks"] is False
 
