@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chatcluster_operator import names, observed, pods
+from chatcluster_operator import names, pods
 from chatcluster_operator.names import Manifest
 from chatcluster_operator.observed import Observed
 from chatcluster_operator.resources import synthetic
@@ -51,8 +51,9 @@ def verdict(cluster: ChatCluster, seen: Observed) -> Verdict | None:
     """What the synthetic user says now; None where there is none."""
     if not cluster.spec.monitoring.synthetic_user.enabled:
         return None
-    live = seen.program(cluster, names.SYNTHETIC)
-    if live is None or not observed.is_complete(live):
+    live = seen.program(cluster, names.SYNTHETIC) or {}
+    # Whether its controller has looked at its last change does not matter: each annotation is one.
+    if not live.get("status", {}).get("readyReplicas"):
         return Verdict(None, "SyntheticUserNotReady", _why_not_ready(cluster, seen))
     data = _data(cluster, seen)
     if "delivering" not in data:

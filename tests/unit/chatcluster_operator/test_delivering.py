@@ -64,7 +64,6 @@ def test_who_is_to_blame_is_named(culprit: str, reason: str) -> None:
         (seen({"question": "task=2", **answer("task=1")}), "Judging"),
         (seen({"question": "task=2", **answer("task=1", "task")}), "Judging"),
         (seen(readyReplicas=0), "SyntheticUserNotReady"),
-        (seen(observedGeneration=0), "SyntheticUserNotReady"),
         (Observed(), "SyntheticUserNotReady"),
     ],
 )
@@ -74,6 +73,14 @@ def test_what_is_not_known_is_unknown(given: Observed, reason: str) -> None:
 
     assert told
     assert (told.delivering, told.reason) == (None, reason)
+
+
+def test_a_change_of_its_deployment_makes_nothing_unknown() -> None:
+    """Every annotation is one, and its pod still speaks."""
+    told = delivering.verdict(CLUSTER, seen(observedGeneration=0))
+
+    assert told
+    assert told.delivering
 
 
 def test_why_the_synthetic_user_does_not_run_is_told() -> None:
