@@ -181,7 +181,7 @@ class Walk:
         for wire in person.wires:
             wire.cut()
         other = self._draw.choice([each for each in self.people if each is not person])
-        for name in person.followed:
+        for name in [*person.followed]:
             target = {"user": person.user.id} if name == "inbox" else {"room": name}
             await self._say(other, self._draw.randint(1, 3), partial(other.chat.send, target))
         await asyncio.sleep(self._draw.uniform(0, 2))
