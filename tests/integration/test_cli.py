@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from chatcluster.cli.diagnosis import Finding, State, culprits
 from chatcluster.cli.doctor import Doctor
 from chatcluster.client.rest import Rest
 from chatcluster.core import errors
-from support import canaries
+from support import canaries, skew
 from support.canaries import PASSWORD
 from support.eventually import eventually
-from support.system import System, running
+from support.servers import RedisServer
+from support.system import Process, System, running
 
 ORIGIN = "https://page.example"
 
@@ -163,6 +165,13 @@ async def test_the_doctor_names_the_culprit(tmp_path: Path) -> None:
 
         assert [each for each in await _examined(doctor) if each.state is not State.OK] == []
 
+        doctor.gateways, gateways = (), doctor.gateways
+        assert [each.check for each in await _examined(doctor) if each.state is State.UNKNOWN] == [
+            "gateways",
+            "delivery",
+        ]
+        doctor.gateways = gateways
+
         await system.connect[1].kill()
         assert await _blamed(doctor) == [f"gateway {system.websocket_url(1)}"]
         await system.connect[1].start()
@@ -184,6 +193,47 @@ async def test_the_doctor_names_the_culprit(tmp_path: Path) -> None:
 
         await system.api[0].kill()
         assert await _blamed(doctor) == ["api"]
+
+
+async def test_the_doctor_names_who_hangs(tmp_path: Path) -> None:
+    """A program that is there and answers nothing is named as well, and once it goes on all is well."""
+    async with running(tmp_path / "system", counts=(1, 1, 2, 1)) as system:
+        doctor = await _doctor(system)
+        hanging: list[tuple[Process | RedisServer, str]] = [
+            (system.connect[1], f"gateway {system.websocket_url(1)}"),
+            (system.task[0], "task"),
+            (system.logic[0], "logic"),
+            (system.redis, "Redis"),
+            (system.api[0], "api"),
+        ]
+        for program, culprit in hanging:
+            program.pause()
+            assert await _blamed(doctor) == [culprit]
+            program.resume()
+            await eventually(lambda: _is_blamed(doctor, []), within=60)
+
+
+async def test_the_doctor_names_the_clock_that_is_wrong(tmp_path: Path) -> None:
+    """Seen through relays that shift what one program says of the time; and by a machine that is wrong itself."""
+    async with running(tmp_path / "system", counts=(1, 1, 2, 1)) as system:
+        doctor = await _doctor(system)
+        api, gateways = doctor.api, [*doctor.gateways]
+        async with (
+            skew.api(api, own=60) as early_api,
+            skew.api(api, redis=-60) as late_redis,
+            skew.gateway(gateways[1], own=60) as early_gateway,
+        ):
+            doctor.api = early_api
+            assert await _blamed(doctor) == ["the clock of api"]
+            doctor.api = late_redis
+            assert await _blamed(doctor) == ["the clock of Redis"]
+            doctor.api, doctor.gateways = api, [gateways[0], early_gateway]
+            assert await _blamed(doctor) == [f"the clock of {early_gateway}"]
+        doctor.gateways = gateways
+        doctor.offsets.clear()
+        assert await _blamed(doctor) == []
+        doctor.clock = lambda: time.time() - 60
+        assert await _blamed(doctor) == ["the clock of this machine"]
 
 
 async def test_the_doctor_ends_with_its_own_exit_code(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ means (diagnosis). It leaves one message in a room of its own, `room:doctor-<use
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -22,6 +22,7 @@ from chatcluster.core import errors
 CONNECT_WITHIN = 5.0
 _NOBODY = "A" * 43 + "="
 """A token that nobody has: asking with it leads through api and logic to Redis."""
+_NO_GATEWAY = "the api tells of none (CHATCLUSTER_API_WEBSOCKET_URL); name one: --gateway ws://HOST:7000/ws"
 _LOG_IN = "log in first: chatcluster login NAME"
 
 
@@ -36,6 +37,8 @@ class Doctor:
     gateways: Sequence[str] = ()
     """Instead of those that the api tells of."""
     origin: str = ""
+    clock: Callable[[], float] = time.time
+    """This machine's, in seconds since 1970."""
     offsets: dict[str, float] = field(default_factory=dict)
     """Clocks, in seconds ahead of this machine's."""
 
@@ -47,6 +50,9 @@ class Doctor:
             if found.state is State.BAD:
                 return
             failure = await self._ask(rest, "/v1/me")
+            if failure is not None and failure.temporary:
+                # Logic needs a few seconds to know that Redis has stopped answering, and to say so.
+                failure = await self._ask(rest, "/v1/me")
             found = diagnosis.backend(failure)
             yield found
             if found.state is State.BAD:
@@ -62,7 +68,10 @@ class Doctor:
         failure = await self._store(rest)
         yield diagnosis.publishing(failure)
         reached: list[str] = []
-        for url in self.gateways or await rest.gateways():
+        urls = self.gateways or await rest.gateways()
+        if not urls:
+            yield diagnosis.unknown("gateways", _NO_GATEWAY)
+        for url in urls:
             error = await self._enter(url)
             reached += [url] if error is None else []
             yield diagnosis.gateway(url, error)
@@ -78,7 +87,7 @@ class Doctor:
         return f"room:doctor-{self.user_id}"
 
     async def _ask(self, rest: Rest, path: str) -> errors.ChatError | None:
-        before = time.time()
+        before = self.clock()
         try:
             await rest.call("GET", path)
         except errors.NotFound:
@@ -90,19 +99,19 @@ class Doctor:
         return None
 
     async def _store(self, rest: Rest) -> errors.ChatError | None:
-        before = time.time()
+        before = self.clock()
         try:
             fields = await rest.call("POST", f"/v1/rooms/{self._room}/messages", {"text": "doctor"})
         except errors.ChatError as exc:
             return exc
-        self.offsets["Redis"] = fields["time_ms"] / 1000 - _middle(before)
+        self.offsets["Redis"] = fields["time_ms"] / 1000 - self._middle(before)
         return None
 
     async def _enter(self, url: str) -> errors.ChatError | None:
         try:
             async with Client.connect(url, token=self.token, within=CONNECT_WITHIN) as chat:
-                before = time.time()
-                self.offsets[url] = await chat.ping() / 1000 - _middle(before)
+                before = self.clock()
+                self.offsets[url] = await chat.ping() / 1000 - self._middle(before)
         except errors.ChatError as exc:
             return exc
         return None
@@ -127,15 +136,14 @@ class Doctor:
     def _note_date(self, date: str | None, before: float) -> None:
         with suppress(TypeError, ValueError):
             # HTTP's dates are cut to whole seconds: in the middle they are half a second late.
-            self.offsets["api"] = parsedate_to_datetime(date or "").timestamp() + 0.5 - _middle(before)
+            self.offsets["api"] = parsedate_to_datetime(date or "").timestamp() + 0.5 - self._middle(before)
+
+    def _middle(self, before: float) -> float:
+        """The time in the middle of a question and its answer."""
+        return (before + self.clock()) / 2
 
 
 async def _first_message(room: Room) -> None:
     async for item in room:
         if isinstance(item, items.Message):
             return
-
-
-def _middle(before: float) -> float:
-    """The time in the middle of a question and its answer."""
-    return (before + time.time()) / 2
