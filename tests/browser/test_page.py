@@ -1,24 +1,13 @@
 """The chat page in real browsers, on a real system: what people see of it."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
-from support import browser as browsers
-from support.browser import Person
+from support.browser import Person, talk
 from support.system import System
 
 PHONE = {"viewport": {"width": 390, "height": 780}, "color_scheme": "dark", "is_mobile": True, "has_touch": True}
-
-
-@pytest.fixture
-async def browser(system: System) -> AsyncIterator[Browser]:
-    """Yield a browser; the system's api tells its pages where the gateways are."""
-    async with browsers.chromium() as found:
-        await browsers.tell_gateways(system)
-        yield found
 
 
 async def test_two_people_chat(system: System, browser: Browser, tmp_path: Path) -> None:
@@ -37,8 +26,7 @@ async def test_two_people_chat(system: System, browser: Browser, tmp_path: Path)
     for person in (ada, zoe):
         await person.sees("Hello, everybody!", "Hi Ada! 你好", evil)
 
-    await ada.page.click("#open-people")
-    await ada.page.click("#members button:text-is('zoe')")
+    await ada.talk_to("zoe")
     await ada.say("psst")
     await ada.sees("psst")
     await zoe.page.wait_for_selector("#conversations .badge:text-is('1')", state="attached")
@@ -54,20 +42,13 @@ async def test_two_people_chat(system: System, browser: Browser, tmp_path: Path)
     assert ada.errors == zoe.errors == []
 
 
-async def test_a_gateway_dies_in_mid_conversation(system: System, browser: Browser) -> None:
-    """What was sent meanwhile waits visibly, and in the end everybody sees each message once and in order."""
+async def test_gateways_die_in_mid_conversation(system: System, browser: Browser) -> None:
+    """One after the other: what is said meanwhile waits visibly, and in the end everybody sees it once and in order."""
     ada = await Person.arrive(browser, system.api_url, "ada")
     zoe = await Person.arrive(browser, system.api_url, "zoe")
-    texts = []
-    for number in range(12):
-        if number in {4, 8}:
-            await system.connect[number // 8].kill()
-        if number in {6, 10}:
-            await system.connect[number // 10].start()
-        texts.append(f"message {number}")
-        await ada.say(texts[-1])
-    for person in (ada, zoe):
-        await person.sees(*texts)
+    for gateway in system.connect:
+        await talk([ada, zoe], gateway.kill)
+        await gateway.start()
 
     assert ada.errors == zoe.errors == []
 
@@ -105,3 +86,34 @@ async def test_rooms_and_languages_by_keyboard(system: System, browser: Browser)
 
     await ada.page.wait_for_selector("html[lang=zh] #compose button:text-is('发送')")
     assert await ada.page.locator("#rooms li").count() == 1
+
+
+async def test_markup_stays_text_wherever_it_comes_from(system: System, browser: Browser) -> None:
+    """In names, in messages, in who is typing, and as a room's name: no element is made of it, and nothing runs."""
+    markup = '<img src=x onerror="window.hit = 1">'
+    eve = await Person.arrive(browser, system.api_url, markup)
+    ada = await Person.arrive(browser, system.api_url, "ada")
+    await eve.say(markup)
+    await ada.sees(markup)
+    await ada.page.wait_for_selector(f".from:text-is('{markup}')")
+    await eve.page.type("#text", "<b>")
+    await expect(ada.page.locator("#typing")).to_contain_text(markup)
+
+    await ada.talk_to(markup)
+    await ada.page.wait_for_selector("#conversations button")
+    await ada.say(markup)
+    await eve.page.click("#conversations button")
+    await eve.sees(markup)
+    assert markup in await ada.page.inner_text("#title")
+
+    await ada.page.evaluate("document.querySelector('#new-room input').removeAttribute('pattern')")
+    async with ada.page.expect_response(lambda answer: answer.request.method == "PUT") as kept:
+        await ada.page.fill("#new-room input", markup)
+        await ada.page.press("#new-room input", "Enter")
+    assert (await kept.value).status >= 400
+
+    for person in (ada, eve):
+        assert await person.page.locator("#rooms li").count() == 1
+        assert await person.page.locator(":is(img, b)").count() == 0
+        assert await person.page.evaluate("window.hit") is None
+        assert person.errors == []
