@@ -1,8 +1,9 @@
 """The images that pods of the test cluster run, built without an engine and kept by what they were made of.
 
-Owns pause, the Debian base that stands in for Python's official image, Valkey of Debian's, and the product's two images
-from their own Dockerfiles. An image is a file, an archive as `docker save` writes it, named after a hash of all that it
-was built from: what did not change is not built again. Does not own how it gets to a node: `cluster`.
+Owns pause, the Debian base that stands in for Python's official image, Valkey of Debian's, the product's two images
+from their own Dockerfiles, and one of these with a flaw. An image is a file, an archive as `docker save` writes it,
+named after a hash of all that it was built from: what did not change is not built again. Does not own how it gets to a
+node: `cluster`.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parent.parent.parent.parent
 RECIPES = ROOT / "tests" / "cluster" / "images"
 DEBIAN = "docker.io/chatcluster-test/debian:1"
 VALKEY = "docker.io/chatcluster-test/valkey:1"
+DROPPING = "docker.io/chatcluster-test/dropping:1"
 
 _SUITE = "trixie"
 _PACKAGES = ("ca-certificates", "python3", "python3-venv")
@@ -113,6 +115,17 @@ def product(name: str) -> Image:
             _build(Image(reference, made), recipe, ROOT, *arguments, trust)
     _forget_old(archive)
     return Image(reference, archive)
+
+
+def dropping() -> Image:
+    """Build `services` with a task that drops what it should deliver, and tells nobody."""
+    recipe, base = RECIPES / "dropping.Dockerfile", product("services")
+    archive = _archive("dropping", recipe, RECIPES / "dropping.py", text=base.archive.name)
+    with cache.making(archive) as made:
+        if made is not None:
+            _build(Image(DROPPING, made), recipe, RECIPES, f"--build-arg=BASE=docker-archive:{base.archive}")
+    _forget_old(archive)
+    return Image(DROPPING, archive)
 
 
 def version(name: str) -> str:
