@@ -24,6 +24,7 @@ CASES = crd.ROOT / "tests/contract/alerts.yaml"
 PROMTOOL = "promtool"
 
 _METRIC = re.compile(r"\b(?:(?:chat_|process_|python_|chatcluster:)[a-z0-9_:]*[a-z0-9]|up)\b")
+_SELECTOR = re.compile(rf"({_METRIC.pattern})((?:{{[^}}]*}})?)")
 _SHELL = ("kubectl ", "curl ", "chatcluster ", "helm ")
 _PARTS = ("_bucket", "_sum", "_count")
 _STEP = "30s"
@@ -72,6 +73,11 @@ def cases() -> list[Case]:
 def metrics_of(expression: str) -> set[str]:
     """Return the metrics that an expression is made of: a histogram by its own name."""
     return {_whole(name) for name in _METRIC.findall(re.sub(r'"[^"]*"', "", expression))}
+
+
+def selectors_of(expression: str) -> set[str]:
+    """Return what an expression selects: each metric with the labels that it is asked for by."""
+    return {f"{name}{labels}" for name, labels in _SELECTOR.findall(expression)}
 
 
 def _whole(name: str) -> str:

@@ -1,19 +1,26 @@
 """A real Prometheus: how it is set up to look at programs of this machine, and how it is asked.
 
-Owns its configuration and its HTTP API, as far as it is used. Does not own its process: `make observe` and tests do.
+Owns its configuration, its process in tests, and its HTTP API, as far as it is used. Does not own the rules (alerts).
 https://prometheus.io/docs/prometheus/latest/configuration/configuration/
 """
 
+import asyncio
+import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 import httpx
 import yaml
 
-from support import alerts, tiers
+from chatcluster.local.children import die_with
+from support import alerts, grafana, ports, tiers
+from support.eventually import eventually
 
 PROGRAM = "prometheus"
 RETENTION = "7d"
@@ -114,3 +121,54 @@ class Api:
 
     def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30)
+
+
+@asynccontextmanager
+async def running(folder: Path, targets: Iterable[Target], every: str = "1s") -> AsyncIterator[Api]:
+    """Yield a Prometheus that looks at these targets and has seen each of them; its log is in the folder."""
+    program = require()
+    folder.mkdir(parents=True, exist_ok=True)
+    expected, path = list(targets), folder / "prometheus.yaml"
+    path.write_text(configuration(expected, every))
+    with ports.reserved() as port:
+        with (folder / "prometheus.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *command(program, path, folder / "data", port),
+                stdout=log,
+                stderr=log,
+                preexec_fn=partial(die_with, os.getpid()),
+            )
+        try:
+            api = Api(port)
+            await eventually(api.is_ready, within=60, what=f"Prometheus, see {log.name}")
+            await eventually(partial(_sees, api, {target.pod for target in expected}), within=60, every=0.2)
+            yield api
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+async def _sees(api: Api, pods: set[str]) -> bool:
+    return await api.targets() == dict.fromkeys(pods, "up")
+
+
+async def unanswered(api: Api, is_expected: Callable[[set[str]], bool], over: str) -> AsyncIterator[str]:
+    """Yield what finds nothing: queries of panels, and what rules select or record.
+
+    Only what is made of metrics that `is_expected` takes is asked; panels look back `over` so long.
+    """
+    for asked, where in _asked(over):
+        if is_expected(alerts.metrics_of(asked)) and all(isnan(value) for _, value in await api.ask(asked)):
+            yield f"{where}: {asked}"
+
+
+def _asked(over: str) -> Iterator[tuple[str, str]]:
+    for dashboard in grafana.dashboards().values():
+        for panel in dashboard.panels:
+            for query in panel.queries:
+                yield grafana.asked(dashboard, query, over), f"{dashboard.title}, {panel.title}"
+    for rule in alerts.rules():
+        for selector in alerts.selectors_of(rule["expr"]):
+            yield selector, rule.get("alert") or rule["record"]
+        if "record" in rule:
+            yield rule["record"], rule["record"]
