@@ -9,7 +9,7 @@ from support.operating import Api
 from support.prometheus import Target
 from support.system import Process
 
-OVER = "30s"
+OVER = "5m"
 ONLY_IN_NEED = {"chat_operator_watch_restarts_total"}
 """What is there only after a watch has broken."""
 
