@@ -58,6 +58,10 @@ def _required(*terms: Any) -> Schema:
     return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [*terms]}}
 
 
+def _preferred(term: Any) -> Schema:
+    return {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": term}]}
+
+
 _IMAGES = ["registry.example.com/chat:missing", f"registry.example.com/chat@sha512:{'0123456789abcdef' * 8}"]
 """One that no node can pull, and one that is long."""
 
@@ -86,11 +90,10 @@ NARROWED: Mapping[str, SearchStrategy[Any]] = {
     "topologyKey": sampled_from(["kubernetes.io/hostname", "topology.kubernetes.io/zone"]),
     "nodeSelector{}": _often({"kubernetes.io/os": "linux"}, once=[{"disk": "ssd"}, {"not a key": ""}]),
     # What is below these the schema leaves to Kubernetes.
-    "nodeAffinity": _often({}, _required(_HERE), once=[_required(_NOWHERE), {"nonsense": 1}]),
-    "podAffinity": _often({}, {"preferredDuringSchedulingIgnoredDuringExecution": [_APART]}, once=[{"nonsense": 1}]),
-    "podAntiAffinity": _often(
-        {}, {"preferredDuringSchedulingIgnoredDuringExecution": [_APART]}, once=[{"nonsense": 1}]
-    ),
+    # Never an empty object: server-side apply of one over a full one makes it null, which no schema takes.
+    "nodeAffinity": _often(_preferred(_HERE), _required(_HERE), once=[_required(_NOWHERE), {"nonsense": 1}]),
+    "podAffinity": _often({"preferredDuringSchedulingIgnoredDuringExecution": [_APART]}, once=[{"nonsense": 1}]),
+    "podAntiAffinity": _often({"preferredDuringSchedulingIgnoredDuringExecution": [_APART]}, once=[{"nonsense": 1}]),
 }
 """By the end of a leaf's path, what is drawn instead of all that its schema allows; for a map, the whole of it."""
 
