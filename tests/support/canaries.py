@@ -15,6 +15,8 @@ PASSWORD = f"password-{CANARY}"
 
 _SHORTEST = 8
 """Characters of a text by which it is known; a shorter one may be anything."""
+_MOST = 200
+"""Texts of a test that are noted: every log is searched for each."""
 _WORD = "[A-Za-z0-9_-]"
 _TOKEN = re.compile(
     f"(?<!{_WORD})(?={_WORD}*[A-Z])(?={_WORD}*[a-z])(?={_WORD}*[0-9]){_WORD}{{43}}(?!{_WORD})|{re.escape(CANARY)}"
@@ -25,8 +27,8 @@ _found: Final[list[str]] = []
 
 
 def note(text: str) -> None:
-    """Remember what somebody says until the next verdict."""
-    if len(text) >= _SHORTEST:
+    """Remember what somebody says until the next verdict, as long as it is not too much."""
+    if len(text) >= _SHORTEST and len(_noted) < _MOST:
         _noted.add(text)
 
 
