@@ -50,7 +50,7 @@ def turn(cluster: ChatCluster, desired: Sequence[Manifest], seen: Observed) -> T
         # What is not there is made at once, and has yet to arrive.
         is_open = is_open and live is not None and has_arrived(wanted, live)
         arrived[component] = observed.annotation(wanted, names.TEMPLATE_HASH)
-        if live is None or has_arrived(wanted, live):
+        if component in COMPONENTS and (live is None or has_arrived(wanted, live)):
             settled[component] = arrived[component]
     return Turn(tuple(waiting), watched, settled)
 

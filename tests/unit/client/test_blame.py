@@ -47,14 +47,14 @@ def test_a_refusal_blames_who_met_the_error(error: errors.ChatError, part: Part)
 )
 def test_a_silence_blames_task_or_gateways(gateways: dict[str, Heard], culprit: str) -> None:
     """Task when no gateway shows what is stored although one answers; else the gateways that do not show it."""
-    found = blame.of_silence(gateways)
+    found = blame.of_silence(gateways, 2)
 
     assert (found.culprit if found else "") == culprit
 
 
 def test_a_blame_says_who_and_why() -> None:
     """As a person reads it."""
-    found = blame.of_silence({"10.0.0.1:7000": SHOWN, "10.0.0.2:7000": SILENT})
+    found = blame.of_silence({"10.0.0.1:7000": SHOWN, "10.0.0.2:7000": SILENT}, 2)
 
     assert str(found) == "gateway 10.0.0.2:7000: does not answer"
     assert str(blame.of_refusal(errors.Unavailable("Redis: Connection refused"))) == "Redis: Connection refused"

@@ -71,13 +71,13 @@ def part_of(error: errors.ChatError) -> Part:
     return Part.TASK if text.startswith("dispatch") else Part.LOGIC
 
 
-def of_silence(gateways: Mapping[str, Heard]) -> Blame | None:
-    """Who is at fault for what each gateway did about one stored message; None if all showed it."""
+def of_silence(gateways: Mapping[str, Heard], within: float) -> Blame | None:
+    """Who is at fault for what each gateway did about one stored message in so many seconds; None if all showed it."""
     missing = {name: heard for name, heard in gateways.items() if heard is not Heard.SHOWN}
     if not missing:
         return None
     is_shown = len(missing) < len(gateways)
     if not is_shown and Heard.DEAF in missing.values():
-        return Blame(Part.TASK, f"messages are stored, and no gateway shows them within {DELIVERY_WITHIN:g} s")
+        return Blame(Part.TASK, f"messages are stored, and no gateway shows them within {within:g} s")
     why = "does not answer" if Heard.DEAF not in missing.values() else "does not show what is shown elsewhere"
     return Blame(Part.GATEWAY, why, ", ".join(sorted(missing)))

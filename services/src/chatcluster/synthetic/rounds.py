@@ -11,7 +11,7 @@ import asyncio
 import uuid
 
 from chatcluster.client import blame
-from chatcluster.client.blame import DELIVERY_WITHIN, Blame, Part
+from chatcluster.client.blame import Blame, Part
 from chatcluster.client.rest import Rest
 from chatcluster.core import errors, telemetry
 from chatcluster.synthetic.account import Account
@@ -23,6 +23,9 @@ SEND_WITHIN = 10.0
 """Seconds for the api to answer; it gives up on what is behind it after 8."""
 TEXT = "."
 """As short as a text can be: what is said is the message's id."""
+SHOW_WITHIN = 2.0
+"""Seconds for a gateway to show what is stored. It takes milliseconds; and without a task a gateway reads history every
+12 to 14, by which what was sent just before is shown all the same, a little late."""
 AT_ONCE = 8
 """Rounds that are under way; beyond that a turn is left out."""
 
@@ -64,7 +67,7 @@ class Rounds:
         delivery = self._ears.expect(message_id)
         try:
             await self._send(message_id)
-            await delivery.complete(DELIVERY_WITHIN)
+            await delivery.complete(SHOW_WITHIN)
             return await self._judged(delivery)
         finally:
             self._ears.forget(message_id)
@@ -73,7 +76,7 @@ class Rounds:
         for seconds in delivery.shown.values():
             telemetry.SYNTHETIC_LATENCY_SECONDS.observe(seconds)
         heard = await self._ears.heard(delivery)
-        return blame.of_silence(heard) if heard else Blame(Part.GATEWAY, "none is reached")
+        return blame.of_silence(heard, SHOW_WITHIN) if heard else Blame(Part.GATEWAY, "none is reached")
 
     async def _send(self, message_id: str) -> None:
         """Store a message. A session that has ended in the meantime is replaced. Raises what the api raises."""
