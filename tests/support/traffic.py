@@ -12,7 +12,7 @@ import signal
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,8 +142,12 @@ class Site:
         await eventually(working, within=60, every=0.5, what=f"{metric} of every {component}")
 
     async def holders(self) -> list[Manifest]:
-        """The gateways' pods that hold connections."""
-        return [pod for pod in await self.pods("connect") if await _measured(pod, "chat_connections") > 0]
+        """The gateways' pods that hold connections; one that does not answer holds none."""
+        found = []
+        for pod in await self.pods("connect"):
+            with suppress(httpx.TransportError):
+                found += [pod] if await _measured(pod, "chat_connections") > 0 else []
+        return found
 
     async def listed(self, kind: str) -> list[Manifest]:
         """All objects of a kind that carry its name."""
