@@ -256,7 +256,7 @@ def of_surroundings() -> Iterator[tuple[str, Change]]:
     yield "networkPolicy.enabled", Change(False, gone("NetworkPolicy", WITH_REDIS))
     scraped = [pods(SERVING, f"metadata.annotations.prometheus.io/{name}", None) for name in ("scrape", "port", "path")]
     yield "monitoring.scrape", Change(False, merged(*scraped))
-    user, reader = "monitoring.syntheticUser", "RoleBinding discovery subjects.demo-synthetic"
+    user, reader = "monitoring.syntheticUser", "RoleBinding discovery subjects.synthetic"
     objects = ["ServiceAccount", "Role", "RoleBinding", "ConfigMap", "Deployment", "NetworkPolicy"]
     gone_with_it = merged(*(gone(kind, "synthetic") for kind in objects))
     unbound = {f"{reader}.{field}": None for field in ("kind", "namespace")}

@@ -72,7 +72,10 @@ def _said(child: Manifest) -> Iterator[tuple[str, Any]]:
     metadata = child["metadata"]
     annotations = {name: text for name, text in metadata.get("annotations", {}).items() if name not in _DIGESTS}
     rest = {name: value for name, value in child.items() if name not in {"metadata", "status"}}
-    yield from flat({"metadata": {"labels": metadata["labels"], "annotations": annotations}, **rest})
+    said = {"metadata": {"labels": metadata["labels"], "annotations": annotations}, **rest}
+    # What is called after its ChatCluster is so in each of them.
+    prefix = f".{metadata['labels'][names.INSTANCE]}-"
+    yield from ((path.replace(prefix, "."), value) for path, value in flat(said))
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Has a task tell gateways that nothing concerns them, whatever there is. Python imports it before any program."""
+"""Has a task tell gateways that nothing concerns them, whatever there is. Every program imports it at its start."""
 
 import sys
 from collections.abc import Iterable
