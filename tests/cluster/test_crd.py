@@ -17,6 +17,7 @@ from support import crd, manifests
 from support.cluster.commands import ClusterError
 from support.cluster.fixtures import Target
 from support.cluster.kubectl import Kubectl
+from support.manifests import nested
 
 EXAMPLES = sorted((crd.ROOT / "examples").glob("*.yaml"))
 DEFINITION = f"crd/{names.PLURAL}.{names.GROUP}"
@@ -165,22 +166,17 @@ TRANSITIONS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("redis", {}, {"redis": {"managed": None, **EXTERNAL}}, "cannot change between a managed and an external Redis"),
     ("redis", {"redis": EXTERNAL}, {"redis": {"external": None, "managed": {}}}, "cannot change between a managed and"),
     ("redis", {}, {"redis": EXTERNAL}, "a ChatCluster that was made with neither has managed, and keeps it"),
-    (
-        "redis.managed.storage.size",
-        {"redis": MANAGED},
-        manifests.nested("redis.managed.storage.size", "2047Mi"),
-        "shrink",
-    ),
+    ("redis.managed.storage.size", {"redis": MANAGED}, nested("redis.managed.storage.size", "2047Mi"), "shrink"),
     (
         "redis.managed.storage.storageClassName",
         {"redis": MANAGED},
-        manifests.nested("redis.managed.storage.storageClassName", "slow"),
+        nested("redis.managed.storage.storageClassName", "slow"),
         "storageClassName cannot change, as a volume's cannot",
     ),
     (
         "redis.managed.storage.storageClassName",
         {},
-        manifests.nested("redis.managed.storage.storageClassName", "fast"),
+        nested("redis.managed.storage.storageClassName", "fast"),
         "storageClassName cannot change, as a volume's cannot",
     ),
 ]
@@ -283,9 +279,8 @@ def wired() -> Iterator[str]:
     cluster = manifests.chatcluster()
     for component in COMPONENTS:
         yield from (variable["name"] for variable in environment.of_pod(component))
-        yield from (
-            name for name in environment.variables(cluster, component) if re.search("HOST|CLUSTER_|REDIS", name[12:])
-        )
+        rendered = environment.variables(cluster, component)
+        yield from (name for name in rendered if re.search("HOST|CLUSTER_|REDIS", name[12:]))
 
 
 @pytest.mark.parametrize("name", sorted({*wired(), "CHATCLUSTER_LOG_SHARDS", "CHATCLUSTER_CONNECT_DRAIN_SECONDS"}))
@@ -312,7 +307,7 @@ def test_a_volume_can_grow(own: Kubectl) -> None:
     """Sizes are compared by what they are worth: the same one may be written anew, a larger one taken."""
     own.apply(chatcluster({"redis": MANAGED}))
     for size in ("2048Mi", "3G"):
-        own(*patched(own, manifests.nested("redis.managed.storage.size", size)))
+        own(*patched(own, nested("redis.managed.storage.size", size)))
 
     assert own.get("chatcluster", "case")["spec"]["redis"]["managed"]["storage"]["size"] == "3G"
 
@@ -322,90 +317,3 @@ def test_a_typing_error_is_told(kubectl: Kubectl) -> None:
     answer = refusal(kubectl, "create", "--dry-run=server", "-f", "-", body=chatcluster({"conect": {}}))
 
     assert 'unknown field "spec.conect"' in answer
-
-
-@pytest.mark.parametrize(
-    ("path", "texts"),
-    [
-        ("", ["real-time chat backend", "An empty spec is a working one"]),
-        (".spec.connect.drainSeconds", ["FIELD: drainSeconds <integer>", "0 to 3,600. Default: 45."]),
-        (".spec.redis.managed.appendfsync", ["ENUM: everysec always", "Default: everysec."]),
-        (".spec.api.podTemplate.tolerations", ["operator <string>", "Equal (it is the same) or Exists (any value)"]),
-        (".status.conditions", ["reason <string> -required-"]),
-    ],
-)
-def test_explain_reads_like_documentation(kubectl: Kubectl, path: str, texts: list[str]) -> None:
-    """`kubectl explain` tells of every field what it is for, with unit, bounds and default."""
-    told = re.sub(r"\s+", " ", kubectl("explain", f"chatcluster{path}"))
-
-    assert [text for text in texts if text not in told] == []
-
-
-def test_explain_shows_the_whole_tree(kubectl: Kubectl) -> None:
-    """No field is hidden: `kubectl explain --recursive` names each."""
-    told = kubectl("explain", "chatcluster", "--recursive")
-
-    fields = {node.path.rpartition(".")[2].rstrip("[]{}") for node in crd.nodes()}
-    assert {field for field in fields if field and not re.search(rf"^\s*{field}\t", told, re.MULTILINE)} == set()
-
-
-def test_kubectl_scales_the_gateways(own: Kubectl) -> None:
-    """The scale subresource reads and writes the replicas of connect, within bounds, and tells how to find the pods."""
-    own.apply(chatcluster())
-    report(own)
-    own("scale", "chatcluster", "case", "--replicas=4")
-
-    path = f"/apis/{names.API_VERSION}/namespaces/{own.namespace}/{names.PLURAL}/case/scale"
-    scale = json.loads(own("get", "--raw", path))
-    assert own.get("chatcluster", "case")["spec"]["connect"]["replicas"] == 4
-    assert (scale["spec"]["replicas"], scale["status"]["replicas"]) == (4, 3)
-    assert scale["status"]["selector"] == "app.kubernetes.io/component=connect"
-    assert "greater than or equal to 1" in refusal(own, "scale", "chatcluster", "case", "--replicas=0")
-
-
-def report(kubectl: Kubectl) -> None:
-    """Write a whole status, as the operator would."""
-    program = {
-        "desired": 2,
-        "replicas": 3,
-        "updated": 1,
-        "ready": 1,
-        "summary": "1/2",
-        "image": "chatcluster/services:1",
-    }
-    condition = {
-        "type": "Ready",
-        "status": "False",
-        "observedGeneration": 1,
-        "lastTransitionTime": manifests.NOW,
-        "reason": "ImagePullBackOff",
-        "message": "pod case-task-x: no such image",
-    }
-    status = {
-        "observedGeneration": 1,
-        "conditions": [condition],
-        "components": dict.fromkeys(COMPONENTS, program),
-        "redis": {"ready": True},
-        "endpoints": {"api": "http://a:7070", "websocket": "ws://a:7000/ws", "tcp": "a:7001"},
-        "version": "1",
-        "selector": "app.kubernetes.io/component=connect",
-    }
-    patch = json.dumps({"status": status})
-    kubectl("patch", "chatcluster", "case", "--subresource=status", "--type=merge", "-p", patch)
-    assert kubectl.get("chatcluster", "case")["status"] == status
-
-
-def test_a_list_shows_where_it_stands(own: Kubectl) -> None:
-    """The columns of `kubectl get cc` are the summary; -o wide adds why. It also stands in `kubectl get all`."""
-    own.apply(chatcluster())
-    report(own)
-    head, row = own("get", "cc", "-o", "wide").splitlines()
-
-    assert head.split() == [
-        *("NAME", "READY", "API", "LOGIC", "GATEWAYS", "TASK", "DELIVERING", "VERSION", "AGE", "MESSAGE")
-    ]
-    assert row.split()[:7] == ["case", "False", "1/2", "1/2", "1/2", "1/2", "1"]
-    assert row.endswith("pod case-task-x: no such image")
-    assert "MESSAGE" not in own("get", "cc")
-    for name in ("all", "chat", "chatcluster", "chatclusters"):
-        assert "case" in own("get", name)
