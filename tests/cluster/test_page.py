@@ -37,10 +37,14 @@ async def test_people_see_each_message_once_though_their_gateways_go(own_cluster
 
 
 async def opened(site: traffic.Site) -> str:
-    """Have clients told where the gateways are; returns where the page is. Both are the Services' own addresses."""
+    """Have clients told where the gateways are; returns where the page is. Both are the Services' own addresses.
+
+    An api that goes and does not know it yet may answer until it is gone.
+    """
     connect = await site.address("connect")
     await site.change(exposure={"websocketURL": f"ws://{connect}:{names.PORTS['websocket']}/ws"})
     await site.becomes("Ready")
+    await site.has(api=1)
     return f"http://{await site.address('api')}:{names.PORTS['api']}"
 
 
