@@ -199,7 +199,7 @@ class ApiServer:
             f"{self._host}{request.path}{'?' if request.query else ''}{urlencode(request.query)}",
             body=None if request.body is None else msgspec.json.encode(request.body),
             headers=headers,
-            timeout=urllib3.Timeout(*timeout),
+            timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
             preload_content=False,
         )
         if response.status >= _ERRORS:
