@@ -41,7 +41,9 @@ async def test_nothing_is_written_while_nothing_happens(
         assert 2 * 20 <= await operator.metric("chat_operator_reconciles_total") - looks <= 4 * 20
         assert {request.verb for request in asked} >= {"get", "list"}
         assert [request for request in asked if request.is_write] == []
-        assert await operator.metric("chat_operator_watch_restarts_total") == 0, "a quiet watch was taken for a dead one"
+        assert await operator.metric("chat_operator_watch_restarts_total") == 0, (
+            "a quiet watch was taken for a dead one"
+        )
 
 
 @pytest.mark.full
