@@ -38,10 +38,20 @@ async def says(user: Process, culprit: str = "") -> None:
     await eventually(look, within=WITHIN, every=0.2, what=f"verdict: {culprit or 'all is well'}")
 
 
+async def hears(user: Process, gateways: int) -> None:
+    """Wait until messages are expected of so many gateways, and arrive."""
+    await says(user)
+
+    async def look() -> bool:
+        return await user.metric("chat_synthetic_gateways") == gateways
+
+    await eventually(look, within=WITHIN, every=0.2, what=f"{gateways} gateways are heard")
+
+
 async def test_each_part_that_hangs_is_named(small: System) -> None:
     """Within 30 s; and when it goes on all is well again."""
     user = await small.add_synthetic(**INTERVAL)
-    await says(user)
+    await hears(user, 2)
     gateway = f"gateway 127.0.0.1:{small.connect[1].ports['websocket']}"
     for culprit, hung in (
         ("task", small.task[0]),
@@ -65,7 +75,7 @@ async def test_each_part_that_hangs_is_named(small: System) -> None:
 async def test_each_part_that_is_gone_is_named(small: System) -> None:
     """Likewise for what was killed, and for a Redis that is full: that one is to blame, and not logic."""
     user = await small.add_synthetic(**INTERVAL)
-    await says(user)
+    await hears(user, 2)
     gateway = f"gateway 127.0.0.1:{small.connect[0].ports['websocket']}"
     for culprit, gone in ((gateway, small.connect[0]), ("logic", small.logic[0]), ("api", small.api[0])):
         await gone.kill()
@@ -98,7 +108,8 @@ async def test_an_account_is_found_again(small: System) -> None:
     await says(user)
     async with small.redis.client() as redis:
         await redis.flushall()
-    await eventually(lambda: logged_in(small), within=WITHIN, every=1, what="an account of the same name")
+    # Each look costs as much as a login does.
+    await eventually(lambda: logged_in(small), within=2 * WITHIN, every=3, what="an account of the same name")
     await says(user)
 
 

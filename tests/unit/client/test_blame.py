@@ -58,4 +58,5 @@ def test_a_blame_says_who_and_why() -> None:
 
     assert str(found) == "gateway 10.0.0.2:7000: does not answer"
     assert str(blame.of_refusal(errors.Unavailable("Redis: Connection refused"))) == "Redis: Connection refused"
+    assert str(blame.of_refusal(errors.Busy("Redis is full"))) == "Redis: is full"
     assert str(blame.of_refusal(errors.Busy("dispatch is full"))) == "task: dispatch is full"

@@ -58,7 +58,7 @@ class Blame:
 def of_refusal(error: errors.ChatError) -> Blame:
     """Who is at fault for a message that the api refused, or did not answer; in the words of the error."""
     part = part_of(error)
-    return Blame(part, str(error).removeprefix(f"{part}:").strip(" :"))
+    return Blame(part, str(error).removeprefix(part).strip(" :"))
 
 
 def part_of(error: errors.ChatError) -> Part:
