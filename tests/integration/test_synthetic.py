@@ -31,7 +31,7 @@ async def says(user: Process, culprit: str = "") -> None:
 
     async def look() -> bool:
         verdict = await user.document("/verdict")
-        assert verdict["delivering"] is not bool(culprit), verdict
+        assert verdict["delivering"] is (not culprit), verdict
         assert verdict["message"].startswith(f"{culprit}: " if culprit else ""), verdict
         return True
 
