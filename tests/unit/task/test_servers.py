@@ -11,6 +11,7 @@ from support.tasking import running
 
 NODE = "redis:6379"
 WELL: Mapping[str, Any] = {
+    "run_id": "a",
     "uptime_in_seconds": 60,
     "connected_clients": 9,
     "used_memory": 300,
@@ -20,6 +21,8 @@ WELL: Mapping[str, Any] = {
     "aof_last_write_status": "ok",
     "aof_last_bgrewrite_status": "ok",
     "total_commands_processed": 100,
+    "used_cpu_user": 20.0,
+    "used_cpu_sys": 10.0,
     "used_cpu_user_main_thread": 2.0,
     "used_cpu_sys_main_thread": 1.0,
 }
@@ -66,6 +69,7 @@ def test_a_file_that_cannot_be_written_is_shown(shown: servers.Servers) -> None:
 
 def test_a_master_without_a_limit_shows_none(shown: servers.Servers) -> None:
     """A limit of 0 would be one that is always passed."""
+    shown.show({NODE: WELL})
     shown.show({NODE: {**WELL, "maxmemory": 0}})
 
     assert value("memory_used_bytes") == 300
@@ -74,15 +78,27 @@ def test_a_master_without_a_limit_shows_none(shown: servers.Servers) -> None:
 
 
 def test_counters_count_from_the_first_look_and_across_a_restart(shown: servers.Servers) -> None:
-    """What was before is not this task's to count; a master that begins anew begins at 0."""
+    """What was before is not this task's to count, nor what another server under the same name has counted."""
     shown.show({NODE: WELL})
     assert value("commands_total") == 0
     shown.show({NODE: {**WELL, "total_commands_processed": 150, "used_cpu_user_main_thread": 2.5}})
     assert (value("commands_total"), value("cpu_seconds_total")) == (50, 0.5)
 
-    shown.show({NODE: {**WELL, "total_commands_processed": 7}})
+    taken_over = {**WELL, "run_id": "b", "total_commands_processed": 9000}
+    shown.show({NODE: taken_over})
+    assert value("commands_total") == 50
+    shown.show({NODE: {**taken_over, "total_commands_processed": 9007}})
 
     assert value("commands_total") == 57
+
+
+def test_where_threads_are_not_told_apart_all_of_them_count(shown: servers.Servers) -> None:
+    """macOS has no figure for one thread."""
+    info = {name: figure for name, figure in WELL.items() if not name.endswith("_main_thread")}
+    shown.show({NODE: info})
+    shown.show({NODE: {**info, "used_cpu_user": 21.0}})
+
+    assert value("cpu_seconds_total") == 1
 
 
 def test_a_master_that_is_none_any_more_goes(shown: servers.Servers) -> None:

@@ -69,7 +69,7 @@ class Endpoint:
         except Exception:  # noqa: BLE001 - the bottom of every request; it is logged in full
             _log.exception("request_failed", route=self.path)
             request.scope[_ERROR] = errors.ChatError.code
-            return self.dialect.refusal(errors.ChatError("internal error"))
+            return self.dialect.refusal(errors.ChatError("api: internal error"))
 
 
 def by_method(handlers: Mapping[str, Handler]) -> Handler:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from chatcluster.client import blame
-from chatcluster.client.blame import DELIVERY_WITHIN, Part
+from chatcluster.client.blame import Part
 from chatcluster.client.transport import Unreachable
 from chatcluster.core import errors
 
+DELIVERY_WITHIN = 5.0
+"""Seconds; without a task a gateway notices the silence after 12 s and reads history by itself."""
 SKEW = 3.0
 """Seconds that clocks may differ: HTTP's dates have whole ones, and the way takes time too."""
 _FORBIDDEN = 403
@@ -71,7 +73,9 @@ def publishing(error: errors.ChatError | None) -> Finding:
     """Whether messages are stored."""
     if error is None:
         return ok("storing", "a message was stored")
-    return Finding("storing", State.BAD, str(error), blame.part_of(error), "Look at the log of logic.")
+    part = blame.part_of(error)
+    advice = f"Look at the log of {Part.LOGIC if part is Part.REDIS else part}."
+    return Finding("storing", State.BAD, str(error), part, advice)
 
 
 def gateway(url: str, error: Exception | None) -> Finding:

@@ -14,7 +14,6 @@ from email.utils import parsedate_to_datetime
 from chatcluster.cli import diagnosis
 from chatcluster.cli.diagnosis import Finding, State
 from chatcluster.client import Client, items, transport
-from chatcluster.client.blame import DELIVERY_WITHIN
 from chatcluster.client.rest import Rest
 from chatcluster.client.room import Room
 from chatcluster.core import errors
@@ -125,7 +124,7 @@ class Doctor:
 
     async def _deliver(self, rest: Rest, urls: list[str]) -> float | None:
         with suppress(TimeoutError, errors.ChatError):
-            async with asyncio.timeout(DELIVERY_WITHIN), Client.connect(urls, token=self.token) as chat:
+            async with asyncio.timeout(diagnosis.DELIVERY_WITHIN), Client.connect(urls, token=self.token) as chat:
                 room = await chat.join(self._room)
                 before = time.monotonic()
                 await rest.call("POST", f"/v1/rooms/{self._room}/messages", {"text": "doctor"})

@@ -15,9 +15,6 @@ from enum import Enum, StrEnum
 from chatcluster.client.failures import NoAnswer, NobodyThere, NotTheApi
 from chatcluster.core import errors
 
-DELIVERY_WITHIN = 5.0
-"""Seconds; without a task a gateway notices the silence after 12 s and reads history by itself."""
-
 
 class Part(StrEnum):
     """What can be at fault, in the order of a message's way."""
@@ -62,10 +59,13 @@ def of_refusal(error: errors.ChatError) -> Blame:
 
 
 def part_of(error: errors.ChatError) -> Part:
-    """Who is at fault when something was asked of the api, and refused or not answered."""
-    if isinstance(error, NotTheApi | NobodyThere | NoAnswer) or not error.temporary:
-        return Part.API
+    """Who is at fault when something was asked of the api, and refused or not answered.
+
+    Logic, where nothing is known of anybody else: the api hands on what it was told.
+    """
     text = str(error)
+    if isinstance(error, NotTheApi | NobodyThere | NoAnswer) or text.startswith("api"):
+        return Part.API
     if text.startswith("Redis"):
         return Part.REDIS
     return Part.TASK if text.startswith("dispatch") else Part.LOGIC

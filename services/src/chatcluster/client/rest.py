@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -19,6 +19,8 @@ from chatcluster.client import answers, backoff, frames
 from chatcluster.client.failures import NoAnswer, NobodyThere, NotTheApi
 from chatcluster.client.items import Page, Position, Presence, Receipt
 from chatcluster.core import errors
+
+T = TypeVar("T")
 
 ANSWER_WITHIN = 15.0
 """Seconds for a request; the api itself repeats what fails for about ten."""
@@ -67,7 +69,7 @@ class Rest:
 
     async def gateways(self) -> list[str]:
         """The websocket addresses of the gateways; any of them will do."""
-        return frames.read(await self.call("GET", "/v1/gateways"), answers.Gateways).websocket
+        return _shaped(await self.call("GET", "/v1/gateways"), answers.Gateways).websocket
 
     # -- messages and rooms
 
@@ -84,7 +86,7 @@ class Rest:
             age_ms = round((time.monotonic() - first) * 1000) if tries else 0
             try:
                 fields = await self.call("POST", path, {"text": text, "age_ms": age_ms}, key=key)
-                return frames.read({**fields, "message_id": key}, answers.SendAnswer).receipt()
+                return _shaped({**fields, "message_id": key}, answers.SendAnswer).receipt()
             except errors.ChatError as exc:
                 doubtful |= isinstance(exc, errors.OutcomeUnknown)
                 if not exc.temporary:
@@ -99,17 +101,16 @@ class Rest:
         query: dict[str, str | int] = {"limit": limit}
         if before:
             query |= {"epoch": before.epoch, "before": before.offset}
-        return frames.read(
-            await self.call("GET", f"/v1/rooms/{room}/messages", query=query), answers.HistoryAnswer
-        ).page()
+        found = await self.call("GET", f"/v1/rooms/{quote(room)}/messages", query=query)
+        return _shaped(found, answers.HistoryAnswer).page()
 
     async def members(self, room: str) -> Presence:
         """Who is in a room now."""
-        return frames.read(await self.call("GET", f"/v1/rooms/{quote(room)}/members"), answers.MembersAnswer).presence()
+        return _shaped(await self.call("GET", f"/v1/rooms/{quote(room)}/members"), answers.MembersAnswer).presence()
 
     async def rooms(self) -> list[answers.KeptRoom]:
         """The rooms that the user keeps."""
-        return frames.read(await self.call("GET", "/v1/rooms"), answers.KeptRooms).rooms
+        return _shaped(await self.call("GET", "/v1/rooms"), answers.KeptRooms).rooms
 
     async def keep(self, room: str) -> None:
         """Put a room on that list."""
@@ -117,7 +118,7 @@ class Rest:
 
     async def conversations(self) -> list[answers.Conversation]:
         """The user's private conversations, the one spoken in last first."""
-        return frames.read(await self.call("GET", "/v1/conversations"), answers.Conversations).conversations
+        return _shaped(await self.call("GET", "/v1/conversations"), answers.Conversations).conversations
 
     # -- the wire
 
@@ -132,8 +133,7 @@ class Rest:
         try:
             async with self._http.request(method, self.url + path, json=body, params=query, headers=headers) as answer:
                 self.date = answer.headers.get("Date")
-                text = await answer.content.read(_LARGEST)
-                return _read(answer.status, text, answer.headers.get("Retry-After", ""))
+                return _read(answer.status, await _body(answer), answer.headers.get("Retry-After", ""))
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as exc:
             raise NobodyThere(f"no api at {self.url} ({exc})") from exc
         except (aiohttp.ClientError, TimeoutError) as exc:
@@ -141,7 +141,24 @@ class Rest:
             raise kind(f"no answer from {self.url} ({str(exc) or 'in time'})") from exc
 
     async def _open(self, path: str, name: str, password: str) -> answers.Opened:
-        return frames.read(await self.call("POST", path, {"name": name, "password": password}), answers.Opened)
+        return _shaped(await self.call("POST", path, {"name": name, "password": password}), answers.Opened)
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    """The whole of an answer: it comes in pieces."""
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) > _LARGEST:
+            raise NotTheApi(f"what answers is not ChatCluster's api: more than {_LARGEST} bytes")
+    return bytes(body)
+
+
+def _shaped(document: Mapping[str, Any], answer: type[T]) -> T:
+    try:
+        return frames.read(document, answer)
+    except frames.BadFrame as exc:
+        raise NotTheApi(f"what answers is not ChatCluster's api: {exc}") from exc
 
 
 def _read(status: int, text: bytes, retry_after: str) -> dict[str, Any]:

@@ -80,6 +80,7 @@ class Sends:
         """Publish after what this connection sent before; False, and nothing, when too much waits."""
         chain = self._chains.get(sender)
         if self._bytes + len(send.text) > PENDING_BYTES or (chain is not None and len(chain) >= PENDING):
+            telemetry.SENDS_TOTAL.labels(errors.Busy.code).inc()
             return False
         self._bytes += len(send.text)
         if chain is not None:

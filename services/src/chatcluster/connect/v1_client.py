@@ -197,7 +197,7 @@ class V1Client:
         room = v1_requests.readable(request, self._connection.user.id)
         rooms = self._connection.rooms
         if room not in rooms and len(rooms) + self._services.joins.count(self) >= self._connection.host.limits.rooms:
-            raise exchanges.TooManyRooms
+            raise errors.TooManyRooms("this connection has joined as many rooms as it may: leave one")
         self._services.joins.begin(self, request.id, room, request.since.to_message() if request.since else None)
 
     def _leave(self, request: requests.Leave) -> None:

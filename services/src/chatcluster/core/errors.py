@@ -9,7 +9,7 @@
     ├── WrongCredentials   no account has this name and password
     ├── Conflict           the message id was used with another text
     ├── Expired            a retry so late that it could no longer be told from a new message
-    ├── TooManyRooms       the user keeps as many rooms as one may
+    ├── TooManyRooms       the user keeps, or the connection has joined, as many rooms as one may
     ├── RateLimited        too fast; nothing was stored
     ├── Busy               full; nothing was stored
     │   └── Unavailable    a backend is away; nothing was stored

@@ -54,7 +54,7 @@ class Dependency:
         self.problem = None
 
     def lost(self, reason: str) -> None:
-        """It did not. Never makes a program unready that was ready."""
+        """It did not. Makes a program unready that was ready only if its readiness is strict."""
         self.problem = reason
 
 

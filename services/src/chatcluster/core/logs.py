@@ -1,4 +1,4 @@
-"""Logs of the four programs.
+"""Logs of the programs.
 
 Owns how a log line looks. Does not own what is logged where. It lives in core because all programs log alike.
 """

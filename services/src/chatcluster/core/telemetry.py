@@ -4,7 +4,8 @@ Owns every metric of the services, so that names, units and labels are seen side
 Does not own what is counted where. It lives in core because all programs report in the same way.
 
 A metric is called here as outside, in capitals and without the prefix: `telemetry.CONNECTIONS.labels("websocket")` is
-`chat_connections{protocol="websocket"}`. No label ever holds a user, a room or an address: their number has no bound.
+`chat_connections{protocol="websocket"}`. No label ever holds a user, a room, or an address other than a Redis master's:
+their number has no bound.
 A metric is exported by the programs that its section names, and by no others: a gauge that always says 0 in programs
 that do not know its value would be taken for a measurement. docs/metrics.md is made from this file.
 """
@@ -233,11 +234,11 @@ REDIS_AOF_LAST_REWRITE_OK = Gauge(
     registry=_TASK,
 )
 REDIS_COMMANDS_TOTAL = Counter(
-    "chat_redis_commands_total", "Commands of a Redis master, seen since this task runs.", ["node"], registry=_TASK
+    "chat_redis_commands_total", "Commands of a Redis master, since this task last found it.", ["node"], registry=_TASK
 )
 REDIS_CPU_SECONDS_TOTAL = Counter(
     "chat_redis_cpu_seconds_total",
-    "Processor time of a Redis master's main thread, seen since this task runs; at 1 a second it can do no more.",
+    "Processor time of a Redis master's main thread, since this task last found it; at 1 a second it can do no more.",
     ["node"],
     registry=_TASK,
 )
@@ -343,7 +344,7 @@ def identify(component: str) -> None:
 
 
 def page(component: str) -> bytes:
-    """What a program exports, in Prometheus' text format; of none of the four: everything that is in this process."""
+    """What a program exports, in Prometheus' text format; of none of them: everything that is in this process."""
     return prometheus_client.generate_latest(PAGES.get(component, prometheus_client.REGISTRY))
 
 

@@ -23,12 +23,6 @@ class NotJoined(errors.Invalid):
     code = "not_joined"
 
 
-class TooManyRooms(errors.Invalid):
-    """This connection has joined as many rooms as it may: leave one."""
-
-    code = "too_many_rooms"
-
-
 _ALWAYS = (errors.Invalid, errors.SessionEnded, errors.RateLimited)
 """Of any request."""
 _EARLY = (errors.Busy,)
@@ -60,7 +54,9 @@ class Exchange:
 
 ALL = (
     Exchange(requests.Auth, answers.Authenticated, ()),
-    Exchange(requests.Join, answers.Joined, (*_EARLY, *_ROOM, TooManyRooms, errors.Superseded, errors.Unavailable)),
+    Exchange(
+        requests.Join, answers.Joined, (*_EARLY, *_ROOM, errors.TooManyRooms, errors.Superseded, errors.Unavailable)
+    ),
     Exchange(requests.Leave, answers.Left, _EARLY),
     Exchange(
         requests.Send,

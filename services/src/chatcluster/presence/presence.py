@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chatcluster.core.ids import Incarnation, RoomName
+from chatcluster.frames.parts import MAX_MEMBERS
 from chatcluster.v1 import logic_pb2, types_pb2 as pb
 
 GATEWAY_TTL = 15.0
@@ -20,8 +21,8 @@ TASK_TTL = 4.0
 """Seconds that a task's lease lasts; it renews twice a second."""
 EXACT_COUNT = 10_000
 """Up to so many users a room's count is exact."""
-MEMBERS_SHOWN = 200
-"""At most so many members are listed."""
+MEMBERS_SHOWN = MAX_MEMBERS
+"""At most so many members are listed: what frames have room for."""
 
 
 @dataclass(frozen=True, slots=True)

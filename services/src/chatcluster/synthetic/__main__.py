@@ -31,6 +31,7 @@ async def main(run: runner.Runner) -> None:
     run.report(health=health_port)
     await run.stopping.wait()
     readiness.drain()
+    run.end()  # or what still runs would open another session
     with suppress(errors.ChatError):
         await account.close()
 

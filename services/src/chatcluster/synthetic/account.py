@@ -35,9 +35,10 @@ class Account:
 
     async def close(self) -> None:
         """End the session, if there is one; one that cannot be ended now ends by itself. Raises what the api raises."""
-        if self._token:
-            async with Rest(self._api, self._token, within=self._within) as rest:
-                await rest.log_out()
+        async with self._turn:
+            if self._token:
+                async with Rest(self._api, self._token, within=self._within) as rest:
+                    await rest.log_out()
 
     async def _open(self) -> str:
         async with Rest(self._api, within=self._within) as rest:

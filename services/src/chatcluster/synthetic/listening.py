@@ -176,6 +176,7 @@ class _Ear:
         finally:
             reading.cancel()
             ending.cancel()
+            await asyncio.wait([reading, ending])
 
     async def _read(self, room: Room) -> None:
         async for item in room:

@@ -21,6 +21,12 @@ Info = Mapping[str, Any]
 Look = Callable[..., Awaitable[Mapping[str, Info]]]
 """Asks every master for these sections of its INFO; by the master's name."""
 
+
+def _cpu_seconds(info: Info) -> float:
+    """Of the main thread, where the system counts threads apart (Linux); else of the whole process."""
+    return float(sum(info.get(f"{name}_main_thread", info[name]) for name in ("used_cpu_user", "used_cpu_sys")))
+
+
 _GAUGES: Mapping[Gauge, Callable[[Info], float]] = {
     telemetry.REDIS_UPTIME_SECONDS: lambda info: info["uptime_in_seconds"],
     telemetry.REDIS_CLIENTS: lambda info: info["connected_clients"],
@@ -32,9 +38,7 @@ _GAUGES: Mapping[Gauge, Callable[[Info], float]] = {
 }
 _COUNTERS: Mapping[Counter, Callable[[Info], float]] = {
     telemetry.REDIS_COMMANDS_TOTAL: lambda info: info["total_commands_processed"],
-    telemetry.REDIS_CPU_SECONDS_TOTAL: lambda info: (
-        info["used_cpu_user_main_thread"] + info["used_cpu_sys_main_thread"]
-    ),
+    telemetry.REDIS_CPU_SECONDS_TOTAL: _cpu_seconds,
 }
 _LIMITS = (telemetry.REDIS_MEMORY_LIMIT_BYTES, telemetry.REDIS_MEMORY_USABLE_BYTES)
 
@@ -78,8 +82,12 @@ class Servers:
             gauge.labels(node).set(figure(info))
         before = self._shown.get(node)
         for counter, figure in _COUNTERS.items():
-            since = figure(info) - figure(before) if before else 0.0
-            counter.labels(node).inc(since if since >= 0 else figure(info))  # it was started anew
+            # Another server under the same name, started anew or taken over to, has counted what nobody can tell apart.
+            is_same = before is not None and before["run_id"] == info["run_id"]
+            counter.labels(node).inc(figure(info) - figure(before) if is_same and before else 0.0)
         if info["maxmemory"]:
             telemetry.REDIS_MEMORY_LIMIT_BYTES.labels(node).set(info["maxmemory"])
             telemetry.REDIS_MEMORY_USABLE_BYTES.labels(node).set(info["maxmemory"] * self._memory_fraction)
+        else:
+            for limit in _LIMITS:
+                limit.remove(node)
