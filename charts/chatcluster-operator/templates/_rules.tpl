@@ -40,7 +40,8 @@
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [list, watch, patch]
-# Held to grant: pods of api and connect look for logic by these, and nobody can grant what they do not hold.
+# Held to grant: pods of api and connect look for logic by these, and the synthetic user for gateways; and nobody can
+# grant what they do not hold.
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch]

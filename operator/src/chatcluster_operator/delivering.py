@@ -6,8 +6,8 @@ after the question was heard. So no clock has to be trusted, and nothing is writ
 
 A rollout goes on after a component when messages arrive. It stops while a part is to blame that is new already. It
 goes on while the blame is on a part whose turn is still to come: the new template may be what repairs it. And it goes
-on when nothing has been known for `PATIENCE` seconds: the synthetic user itself does not run then, and is there to
-help, not to stand in the way.
+on when nothing has been known for `PATIENCE` seconds, or eight messages' time: the synthetic user itself does not run
+then, and is there to help, not to stand in the way.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,6 +24,8 @@ from chatcluster_operator.spec import COMPONENTS, ChatCluster
 CONDITION = "Delivering"
 PATIENCE = 120
 """Seconds."""
+_MESSAGES = 8
+"""In whose time a question is heard, judged and answered: at longer intervals patience has to last for so many."""
 _REASONS = {
     "api": "ApiAtFault",
     "logic": "LogicAtFault",
@@ -69,11 +71,14 @@ def verdict(cluster: ChatCluster, seen: Observed) -> Verdict | None:
 def question(cluster: ChatCluster, seen: Observed, watched: Mapping[str, str], settled: Mapping[str, str]) -> str:
     """What is to be asked: about the components of `watched` with these templates, unless that was asked already.
 
-    It stays as it is while nothing is watched; the first one is about all that are `settled`.
+    It stays as it is while nothing is watched; the first one is about all that are `settled`, and so is the one after a
+    rollout that was taken back: what was learnt of templates that are gone must not answer for their next attempt.
     """
-    if _report(cluster, seen) is None:
+    asked = _data(cluster, seen).get(synthetic.QUESTION, "")
+    is_over = not watched and settled.keys() >= set(COMPONENTS)
+    if _report(cluster, seen) is None or (is_over and not set(asked.split()) <= set(_written(settled).split())):
         return _written(settled)
-    return _data(cluster, seen).get(synthetic.QUESTION, "") if _is_asked(cluster, seen, watched) else _written(watched)
+    return asked if _is_asked(cluster, seen, watched) else _written(watched)
 
 
 def lets_on(cluster: ChatCluster, seen: Observed, arrived: Mapping[str, str]) -> bool:
@@ -88,13 +93,16 @@ def lets_on(cluster: ChatCluster, seen: Observed, arrived: Mapping[str, str]) ->
     return told.delivering or _comes_after(told.part, list(arrived)[-1])
 
 
-def is_out_of_patience(conditions: Iterable[Mapping[str, Any]], now: str) -> bool:
-    """Whether nothing has been known for so long that nobody waits for it any more. `now` is in RFC 3339."""
+def is_out_of_patience(conditions: Iterable[Mapping[str, Any]], now: str, interval: int) -> bool:
+    """Whether nothing has been known for so long that nobody waits for it any more.
+
+    `now` is in RFC 3339; `interval`: seconds between two messages.
+    """
     told = next((one for one in conditions if one["type"] == CONDITION), None)
     if told is None or told["status"] != "Unknown":
         return False
     waited = datetime.fromisoformat(now) - datetime.fromisoformat(told["lastTransitionTime"])
-    return waited.total_seconds() >= PATIENCE
+    return waited.total_seconds() >= max(PATIENCE, _MESSAGES * interval)
 
 
 def _comes_after(part: str, component: str) -> bool:

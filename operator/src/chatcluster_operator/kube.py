@@ -5,7 +5,8 @@ what is sent. The package is used for what is hard to get right (kubeconfig, cer
 its models are not: an object is a dict here, and costs nothing to import. Nor is its way to send requests, which makes
 them cost twice as much.
 
-Every call is one request of at most `TIMEOUT` seconds in a thread. Nothing is retried here: whoever asked looks again.
+Every call is one request in a thread, in which each wait is bounded by `TIMEOUT`. Nothing is retried here: whoever
+asked looks again.
 """
 
 import asyncio
@@ -267,6 +268,8 @@ _OBJECTS = msgspec.json.Decoder(Manifest)
 _ITEMS = msgspec.json.Decoder(_Item)
 _LISTS = msgspec.json.Decoder(_List)
 
+_NoToken = kubernetes.config.ConfigException
+"""Of a token's file that cannot be read just now."""
 _VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
 _STATUSES: dict[int, type[errors.OperatorError]] = {
     # 500 is also what a well API server says of a field that a kind does not have, and of a webhook that fails.
@@ -286,7 +289,7 @@ def _told_as_our_own(verb: str) -> Iterator[None]:
     except _Refused as exc:
         code = str(exc.status)
         raise _STATUSES.get(exc.status, errors.ApiUnavailable)(exc.said) from exc
-    except (urllib3.exceptions.HTTPError, OSError, ValueError, msgspec.DecodeError) as exc:
+    except (urllib3.exceptions.HTTPError, OSError, ValueError, msgspec.DecodeError, _NoToken) as exc:
         code = "none"
         raise errors.ApiUnavailable(f"the API server did not answer: {getattr(exc, 'reason', exc)}") from exc
     except errors.OperatorError as exc:

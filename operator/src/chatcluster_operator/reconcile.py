@@ -103,7 +103,8 @@ class Reconciler:
                 raise
 
     async def _look(self, owner: Owner) -> None:
-        body = await self._server.get(kinds.CHATCLUSTER, *owner)
+        # A stranger's pod may carry our name, and none of a ChatCluster.
+        body = await self._server.get(kinds.CHATCLUSTER, *owner) if all(owner) else None
         if body is None or observed.is_going(body):
             self._settled.pop(owner, None)
         else:
@@ -134,7 +135,7 @@ class Reconciler:
     async def _secrets(self, cluster: ChatCluster) -> context.Secrets | errors.OperatorError:
         try:
             return await credentials.secrets(self._server, cluster, self._surroundings.draw)
-        except (errors.MissingSecret, errors.Foreign, errors.Rejected) as exc:
+        except (errors.MissingSecret, errors.Foreign, errors.Rejected, errors.Forbidden) as exc:
             return exc
 
     async def _converge(
@@ -161,7 +162,11 @@ class Reconciler:
             pods=tuple(found for found in seen if found["kind"] == "Pod"),
             claim=claim,
             unknown_storage_class=await self._unknown_storage_class(claim),
-            is_out_of_patience=delivering.is_out_of_patience(before.get("conditions", []), self._surroundings.now()),
+            is_out_of_patience=delivering.is_out_of_patience(
+                before.get("conditions", []),
+                self._surroundings.now(),
+                cluster.spec.monitoring.synthetic_user.interval_seconds,
+            ),
         )
 
     async def _unknown_storage_class(self, claim: Manifest | None) -> str:

@@ -4,6 +4,9 @@ Owns the order: one component at a time (task, logic, api, connect), the next on
 template, all its pods are ready, and messages arrive (delivering). It limits the damage of a template that does not
 work to the first component. Does not own how pods of one component are replaced: its Deployment does that.
 
+Who shares a secret with those before, which they have anew, waits for their pods alone: until all have it they may not
+understand each other, and it is the next one's turn that repairs that.
+
 The synthetic user comes last: what is new is judged by what is known. It waits for the others, and for no verdict.
 
 A component that waits keeps its *live* pod template, while everything else about it, its scale first of all, goes on
@@ -43,7 +46,8 @@ def turn(cluster: ChatCluster, desired: Sequence[Manifest], seen: Observed) -> T
         if wanted is None:
             continue
         is_new = live is not None and not _is_current(wanted, live)
-        if is_new and is_open and component in COMPONENTS and not delivering.lets_on(cluster, seen, arrived):
+        is_judged = is_new and is_open and component in COMPONENTS and not _has_new_secrets(wanted, live)
+        if is_judged and not delivering.lets_on(cluster, seen, arrived):
             is_open, watched = False, dict(arrived)
         if is_new and not is_open:
             waiting.append(component)
@@ -80,6 +84,14 @@ def _key(cluster: ChatCluster, component: str) -> Key:
 def _is_current(desired: Manifest, live: Manifest) -> bool:
     name = names.TEMPLATE_HASH
     return observed.annotation(desired, name) == observed.annotation(live, name)
+
+
+def _has_new_secrets(desired: Manifest, live: Manifest | None) -> bool:
+    return live is not None and _secrets(desired) != _secrets(live)
+
+
+def _secrets(program: Manifest) -> str:
+    return observed.annotation(program["spec"]["template"], names.SECRETS_HASH)
 
 
 def _waiting(desired: Manifest, live: Manifest) -> Manifest:

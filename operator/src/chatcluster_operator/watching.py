@@ -159,8 +159,12 @@ class Watches:
                     live.due = 0.0
                 time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
                 pause = min(2 * pause, _PAUSES[1])
-            except RuntimeError:
-                return  # the loop is closed: the operator has ended
+            except Exception:  # noqa: BLE001 - the bottom of the thread: the other kinds are watched on
+                if self._loop.is_closed():
+                    return  # the operator has ended
+                _log.exception("watch_crashed", kind=kind.name, namespace=place)
+                telemetry.WATCH_RESTARTS_TOTAL.labels(kind.name, "Crashed").inc()
+                time.sleep(_PAUSES[1])
 
     def _list(self, kind: Kind, place: str | None) -> None:
         """What the last list had in the same version is not even decoded."""

@@ -162,8 +162,16 @@ def test_patience_is_counted_from_when_it_became_unknown(kind: str, status: str,
     """By the condition's own time."""
     conditions = [{"type": kind, "status": status, "lastTransitionTime": NOW}]
 
-    assert delivering.is_out_of_patience(conditions, now) is is_out
-    assert not delivering.is_out_of_patience([], now)
+    assert delivering.is_out_of_patience(conditions, now, 5) is is_out
+    assert not delivering.is_out_of_patience([], now, 5)
+
+
+@pytest.mark.parametrize(("now", "is_out"), [("2026-11-01T12:07:59Z", False), ("2026-11-01T12:08:00Z", True)])
+def test_patience_lasts_for_messages_that_are_rare(now: str, is_out: bool) -> None:
+    """Or a question would hardly be answered in time."""
+    conditions = [{"type": "Delivering", "status": "Unknown", "lastTransitionTime": NOW}]
+
+    assert delivering.is_out_of_patience(conditions, now, 60) is is_out
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -146,6 +147,28 @@ def test_the_question_stays_in_the_steady_state() -> None:
     for seen in (settled, with_programs(settled, OLD, task={"readyReplicas": 0})):
         [report] = [one for one in rollout.gated(OLD, wanted(OLD), seen) if observed.key_of(one) == REPORT]
         assert report["data"]["question"] == settled.children[REPORT]["data"]["question"]
+
+
+def test_what_was_learnt_of_a_template_does_not_answer_for_its_next_attempt() -> None:
+    """When it was taken back, what is there is asked about; so it is asked about anew when it comes again."""
+    stopped = answered(NEW, with_programs(manifests.settled(OLD), NEW, task={}), "task")
+    back = answered(OLD, with_programs(stopped, OLD, task={}, logic={}, api={}, connect={}))
+
+    again = with_programs(back, NEW, task={})
+    again.children[REPORT]["data"] = back.children[REPORT]["data"]
+
+    assert waiting(NEW, again) == ["logic", "api", "connect"]
+
+
+def test_who_gets_a_new_secret_with_the_others_waits_for_pods_alone() -> None:
+    """Task and gateways share one: until both have it nothing is delivered, and task is blamed for it."""
+    drawn_anew = replace(manifests.CONTEXT, secrets=replace(manifests.CONTEXT.secrets, cluster="another"))
+    programs = manifests.by_key(desired.children(OLD, drawn_anew))
+    task = "Deployment", names.child(OLD, "task")
+    settled = answered(OLD, manifests.settled(OLD), "task")
+    seen = Observed(children={**settled.children, task: manifests.running(programs[task])})
+
+    assert rollout.turn(OLD, list(programs.values()), seen).waiting[:2] == ("api", "connect")
 
 
 def test_without_a_synthetic_user_pods_are_enough() -> None:

@@ -2,8 +2,8 @@
 
 Owns both. Does not own what is asked and answered (delivering). Pure.
 
-There is never more than one, so that no two report: an old pod ends before the new one starts. It runs where task may
-run, and is so small that nothing of it is left to the spec but how often it sends.
+There is never more than one, so that no two report: an old pod ends before the new one starts. It runs on
+nodes that task selects or tolerates, and is so small that nothing of it is left to the spec but how often it sends.
 """
 
 from chatcluster_operator import hashing, names
