@@ -10,6 +10,7 @@ import pytest
 
 from chatcluster_operator import names
 from support import ground
+from support.canaries import PASSWORD
 from support.cluster.cluster import Cluster
 from support.cluster.kubectl import Kubectl
 from support.eventually import eventually
@@ -47,7 +48,7 @@ async def test_what_is_deleted_goes_and_its_data_wait_for_the_next_of_its_name(
     assert "deletionTimestamp" not in kept["metadata"]
     assert (await ground.claim(site))["metadata"]["uid"] == before["metadata"]["uid"]
     async with ground.rest(site) as rest:
-        assert await rest.gochat("/user/login", userName="ada", passWord="secret")
+        assert await rest.gochat("/user/login", userName="ada", passWord=PASSWORD)
         assert await texts(rest) == ["before"]
 
 
