@@ -99,9 +99,9 @@ async def _first(*steps: Awaitable[object]) -> None:
 
 def _problem(watches: Watches, queue: WorkQueue[Owner]) -> str:
     telemetry.QUEUE_DEPTH.set(len(queue))
+    age = watches.oldest()  # told also while nothing was listed: who never gets so far has an alert by it
     if not watches.is_complete:
         return "not everything was listed yet"
-    age = watches.oldest()
     return f"a watch has been silent for {age:.0f} s" if age > STALE else ""
 
 

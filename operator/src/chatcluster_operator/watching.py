@@ -97,7 +97,7 @@ def _place(found: Manifest) -> Place:
 @dataclass(slots=True)
 class _Liveness:
     listed: bool = False
-    heard: float = 0.0
+    heard: float = field(default_factory=time.monotonic)
     version: str = ""
     """To go on from. It moves with every event, or a watch that breaks would tell old ones again."""
     due: float = 0.0
