@@ -164,6 +164,7 @@ class Watches:
                     return  # the operator has ended
                 _log.exception("watch_crashed", kind=kind.name, namespace=place)
                 telemetry.WATCH_RESTARTS_TOTAL.labels(kind.name, "Crashed").inc()
+                live.due = 0.0  # or the event that it failed at would come again
                 time.sleep(_PAUSES[1])
 
     def _list(self, kind: Kind, place: str | None) -> None:
