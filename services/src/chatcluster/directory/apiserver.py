@@ -138,13 +138,8 @@ class Connection:
     async def _page(self, following: str) -> wire.Page:
         parameters = {"limit": str(PAGE), **({"continue": following} if following else {})}
         timeout = aiohttp.ClientTimeout(total=self._patience.page, sock_connect=self._patience.connecting)
-        body = bytearray()
         async with self._get(parameters, timeout) as content:
-            async for piece in content.iter_any():
-                body += piece
-                if len(body) > MAX_PAGE_BYTES:
-                    raise wire.Failed(Reason.TOO_LARGE, f"a page of more than {MAX_PAGE_BYTES} bytes")
-        return wire.page(bytes(body))
+            return wire.page(await whole(content, MAX_PAGE_BYTES))
 
     @asynccontextmanager
     async def _get(
@@ -174,6 +169,16 @@ async def connection(target: Target, account: Account, patience: Patience) -> As
     connector = aiohttp.TCPConnector(ssl=tls, limit=1)
     async with aiohttp.ClientSession(target.url, connector=connector, headers=_HEADERS) as session:
         yield Connection(session, target, account, patience)
+
+
+async def whole(content: aiohttp.StreamReader, most: int) -> bytes:
+    """All of an answer, which comes in pieces. Raises `Failed` when it is of more than so many bytes."""
+    body = bytearray()
+    async for piece in content.iter_any():
+        body += piece
+        if len(body) > most:
+            raise wire.Failed(Reason.TOO_LARGE, f"an answer of more than {most} bytes")
+    return bytes(body)
 
 
 async def _events(content: aiohttp.StreamReader) -> AsyncIterator[wire.Event]:

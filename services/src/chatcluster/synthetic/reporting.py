@@ -93,23 +93,13 @@ class Report:
                 method, self._path, params=query, headers=headers, data=content, allow_redirects=False
             )
             async with request as response:
-                text = await _body(response)
+                text = await apiserver.whole(response.content, _LARGEST)
                 if response.status != 200:
                     raise wire.refusal(response.status, text)
         try:
             return msgspec.json.decode(text, type=_ConfigMap).data
         except msgspec.DecodeError as exc:
             raise wire.Failed(wire.Reason.UNREADABLE, str(exc)) from exc
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """The whole of an answer: it comes in pieces."""
-    body = bytearray()
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > _LARGEST:
-            raise wire.Failed(wire.Reason.TOO_LARGE, f"an answer of more than {_LARGEST} bytes")
-    return bytes(body)
 
 
 def said(verdict: Verdict) -> dict[str, str]:
